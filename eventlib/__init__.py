@@ -1,0 +1,3 @@
+"""An event-sourced order system, and the workbench that audits it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,120 @@
+"""Settings from the environment (`EVENTLIB_*`) or from one `eventlib.toml`, typed and validated; the environment wins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import platformdirs
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from eventlib.errors import SettingsError
+
+PREFIX = "EVENTLIB_"
+CONFIG_VARIABLE = "EVENTLIB_CONFIG"
+
+
+def default_state_dir() -> Path:
+    """Where the embedded servers keep their data.
+
+    For root that is a folder outside of root's home: PostgreSQL refuses to run as root, so it runs as a system user, who
+    has to be let into every folder above its data.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/eventlib")
+    return platformdirs.user_state_path("eventlib")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must look like postgresql://user@host:5432/database")
+    return url
+
+
+class Settings(BaseSettings):
+    """All settings, immutable. `Settings.load()` reads them and turns what is wrong into one `SettingsError`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    state_dir: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=default_state_dir)
+    """Folder of the embedded servers' data, logs and sockets."""
+
+    database_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    """Your own PostgreSQL (16 or newer); without it the embedded one serves."""
+
+    kafka_bootstrap: str | None = Field(default=None, pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    """Your own Kafka, as `host:port[,host:port]`; without it the embedded one serves."""
+
+    kafka_options: dict[str, SecretStr] = {}
+    """librdkafka properties passed through to every client, such as `security.protocol` or `sasl.password`."""
+
+    kafka_home: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """An unpacked Kafka distribution whose jars the embedded broker uses instead of resolving them."""
+
+    store_partitions: int = Field(default=16, ge=1, le=1024)
+    """Hash partitions of `event_store`; fixed when the schema is created."""
+
+    topic_partitions: int = Field(default=6, ge=1, le=1024)
+    """Partitions of a topic that eventlib creates; an existing topic keeps its own."""
+
+    reports_dir: Annotated[Path, AfterValidator(_absolute)] = Path("reports/out")
+    """Where executed reports are published."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        config = os.environ.get(CONFIG_VARIABLE, "eventlib.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(config))
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: a variable or key is unknown or its value malformed; the message never shows a value.
+        """
+        names = {PREFIX + name.upper() for name in cls.model_fields} | {CONFIG_VARIABLE}
+        for variable in os.environ:
+            if variable.startswith(PREFIX) and variable.upper() not in names:
+                near = difflib.get_close_matches(variable, names, n=1)
+                hint = f" did you mean {near[0]}?" if near else f" known are {', '.join(sorted(names))}."
+                raise SettingsError(f"the environment variable {variable} is not a setting of eventlib:{hint}")
+        config = os.environ.get(CONFIG_VARIABLE)
+        if config and not Path(config).is_file():
+            raise SettingsError(f"{CONFIG_VARIABLE} names {config}, which is not a file")
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            )
+            raise SettingsError(f"settings (environment {PREFIX}*, or eventlib.toml): {problems}") from None
+        except ValueError as error:  # a TOML file that does not parse, or a JSON value in the environment that does not
+            raise SettingsError(f"settings (environment {PREFIX}*, or eventlib.toml): {error}") from None
+
+
+def without_password(url: str) -> str:
+    """The same URL with its password replaced by `***`, fit for being printed.
+
+    >>> without_password("postgresql://me:secret@db.example:5432/shop")
+    'postgresql://me:***@db.example:5432/shop'
+    """
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user_info, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user_info.partition(':')[0]}:***@{host}"))

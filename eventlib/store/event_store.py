@@ -1,0 +1,239 @@
+"""The event store: append at an expected version, read a stream, load a state."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid5
+
+import msgspec
+import psycopg
+
+from eventlib.aggregate import Aggregate, S
+from eventlib.codec import decoder_for, encode_event, encode_metadata
+from eventlib.errors import ConcurrencyError, CorruptStream, DuplicateEvent, InvalidEvent
+from eventlib.events import Event, Metadata, Recorded
+from eventlib.store.connection import Connection, connect
+from eventlib.store.queries import query
+
+MAX_VERSION = 2**31 - 1
+"""PostgreSQL's largest integer, the type of `version`."""
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What the store assigned to the events of one append.
+
+    Attributes:
+        version: of the last event, and thereby of the aggregate.
+        positions: of each event in the whole log.
+        recorded_at: when the transaction began, in UTC, by the database's clock.
+    """
+
+    version: int
+    positions: list[int]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[State]):
+    """A state and the version that it belongs to; version 0 when the aggregate has no events."""
+
+    state: State
+    version: int
+
+
+class _Row(msgspec.Struct):
+    """One event as `sql/queries/append.sql` takes it."""
+
+    event_id: UUID
+    event_type: str
+    event_data: msgspec.Raw
+    metadata: msgspec.Raw
+    version: int
+    schema_version: int
+
+
+_encode_rows = msgspec.json.Encoder().encode
+
+
+class Store:
+    """The log of events, through one connection. Not to be shared between threads: give each its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, application_name: str = "eventlib") -> Iterator[Store]:
+        """A store on a connection of its own, closed at the end. Raises what `connect` raises."""
+        with connect(url, application_name) as connection:
+            yield cls(connection)
+
+    def append(
+        self,
+        aggregate: Aggregate[S, Any],
+        aggregate_id: UUID,
+        expected_version: int,
+        events: Sequence[Event],
+        metadata: Metadata | Sequence[Metadata],
+    ) -> Appended:
+        """Append events and their outbox rows in one transaction and one round trip.
+
+        Args:
+            aggregate: whose events they are.
+            aggregate_id: the stream.
+            expected_version: the version that the writer has seen; 0 for a new aggregate.
+            events: at least one.
+            metadata: one for all events, or one for each. An event's id derives from its command's id, so that a command
+                that is executed twice is noticed.
+
+        Raises:
+            InvalidEvent: refused at the door; nothing was written.
+            ConcurrencyError: the aggregate is at another version.
+            DuplicateEvent: the same command's events are in the stream already.
+        """
+        parameters = append_parameters(aggregate, aggregate_id, expected_version, events, metadata)
+        try:
+            rows = self.connection.execute(query("append"), parameters).fetchall()
+        except psycopg.errors.UniqueViolation as error:
+            if "event_id" in (error.diag.constraint_name or ""):
+                raise DuplicateEvent(
+                    f"aggregate {aggregate_id} has an event with one of these ids already: {error.diag.message_detail}"
+                ) from None
+            raise ConcurrencyError(aggregate_id, expected_version, self.version(aggregate_id)) from None
+        actual_version, actual_type, position, recorded_at = rows[0]
+        if position is None:
+            if actual_type not in (None, aggregate.name):
+                raise InvalidEvent(
+                    f"{aggregate_id} is a stream of aggregate {actual_type}; events of {aggregate.name} do not belong there"
+                )
+            raise ConcurrencyError(aggregate_id, expected_version, actual_version)
+        return Appended(expected_version + len(rows), [row[2] for row in rows], recorded_at)
+
+    def version(self, aggregate_id: UUID) -> int:
+        """The present version of an aggregate, 0 if it has no events."""
+        row = self.connection.execute(query("version"), {"aggregate_id": aggregate_id}).fetchone()
+        return row[0] if row else 0
+
+    def read(
+        self, aggregate: Aggregate[S, Any], aggregate_id: UUID, after: int = 0, until: int | None = None
+    ) -> Iterator[Recorded[Event]]:
+        """An aggregate's events in order, those with `after < version <= until`; none when there is no such aggregate.
+
+        Raises:
+            UnreadableEvent: an event cannot be decoded.
+            CorruptStream: a version is missing.
+        """
+        rows = self.connection.execute(
+            query("read_stream"),
+            {
+                "aggregate_id": aggregate_id,
+                "aggregate_type": aggregate.name,
+                "after": after,
+                "until": MAX_VERSION if until is None else until,
+            },
+        )
+        decode_metadata = decoder_for(Metadata)
+        for expected, row in zip(itertools.count(after + 1), rows):
+            event_id, event_type, schema_version, data, metadata, version, position, recorded_at = row
+            if version != expected:
+                raise CorruptStream(f"{aggregate.name} {aggregate_id} has no version {expected}: the next is {version}")
+            yield Recorded(
+                event_id=event_id,
+                aggregate_id=aggregate_id,
+                aggregate_type=aggregate.name,
+                version=version,
+                position=position,
+                recorded_at=recorded_at,
+                event=aggregate.decode(event_type, schema_version, data),
+                metadata=decode_metadata(metadata),
+            )
+
+    def load(self, aggregate: Aggregate[S, Any], aggregate_id: UUID) -> Loaded[S]:
+        """The present state of an aggregate, folded from all of its events; the initial state if it has none.
+
+        Raises:
+            UnreadableEvent: an event cannot be decoded.
+            CorruptStream: a version is missing.
+        """
+        rows = self.connection.execute(
+            query("load"), {"aggregate_id": aggregate_id, "aggregate_type": aggregate.name}
+        ).fetchall()
+        if rows and rows[-1][3] != len(rows):
+            raise CorruptStream(f"{aggregate.name} {aggregate_id} has {len(rows)} events up to version {rows[-1][3]}")
+        decode = aggregate.decode
+        state = aggregate.fold(decode(event_type, schema, data) for event_type, schema, data, _ in rows)
+        return Loaded(state, len(rows))
+
+    def executed(self, aggregate: Aggregate[S, Any], aggregate_id: UUID, command_id: UUID) -> list[Recorded[Event]]:
+        """The events that a command has caused in an aggregate earlier, in order; none if it was not executed there."""
+        row = self.connection.execute(
+            query("version_of_event"), {"aggregate_id": aggregate_id, "event_id": event_id(command_id, aggregate_id, 0)}
+        ).fetchone()
+        if row is None:
+            return []
+        following = self.read(aggregate, aggregate_id, after=row[0] - 1)
+        return list(itertools.takewhile(lambda recorded: recorded.metadata.command_id == command_id, following))
+
+
+def event_id(command_id: UUID, aggregate_id: UUID, index: int) -> UUID:
+    """The id of the event at `index` (from 0) among those that one append of `command_id` writes to an aggregate.
+
+    Derived, so that executing a command again meets the unique constraint on (aggregate_id, event_id). The index on that
+    constraint leads with aggregate_id, which is where its locality comes from; a time-ordered id would add none.
+    """
+    return uuid5(command_id, f"{aggregate_id}/{index}")
+
+
+def append_parameters(
+    aggregate: Aggregate[S, Any],
+    aggregate_id: UUID,
+    expected_version: int,
+    events: Sequence[Event],
+    metadata: Metadata | Sequence[Metadata],
+) -> dict[str, object]:
+    """The parameters of `sql/queries/append.sql`, after every check that needs no database.
+
+    Raises:
+        InvalidEvent: an event is not the aggregate's, does not encode strictly, or the expected version is impossible.
+    """
+    if not events:
+        raise InvalidEvent(f"an append to {aggregate.name} {aggregate_id} has no events")
+    if type(expected_version) is not int or not 0 <= expected_version <= MAX_VERSION - len(events):
+        raise InvalidEvent(
+            f"the expected version of {aggregate.name} {aggregate_id} is impossible: {expected_version!r}"
+        )
+    if isinstance(metadata, Metadata):
+        encoded = msgspec.Raw(encode_metadata(metadata))
+        described = [(metadata.command_id, encoded)] * len(events)
+    elif len(metadata) == len(events):
+        described = [(one.command_id, msgspec.Raw(encode_metadata(one))) for one in metadata]
+    else:
+        raise InvalidEvent(f"{len(events)} events with {len(metadata)} metadata: give one for all, or one for each")
+    rows = []
+    for index, (event, (command_id, about)) in enumerate(zip(events, described)):
+        if type(event) not in aggregate.events:
+            raise InvalidEvent(f"{type(event).__name__} is not an event of aggregate {aggregate.name}")
+        rows.append(
+            _Row(
+                event_id=event_id(command_id, aggregate_id, index),
+                event_type=type(event).__name__,
+                event_data=msgspec.Raw(encode_event(event)),
+                metadata=about,
+                version=expected_version + 1 + index,
+                schema_version=event.schema_version,
+            )
+        )
+    return {
+        "aggregate_id": aggregate_id,
+        "aggregate_type": aggregate.name,
+        "expected_version": expected_version,
+        "events": _encode_rows(rows).decode(),
+    }

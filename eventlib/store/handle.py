@@ -1,0 +1,72 @@
+"""Command handling: load, decide, append; a lost race is tried again with the state loaded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from eventlib.aggregate import Aggregate, S
+from eventlib.errors import ConcurrencyError, DomainError, DuplicateEvent
+from eventlib.events import Event, Metadata
+from eventlib.store.event_store import Store
+
+MAX_ATTEMPTS = 10
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command.
+
+    Attributes:
+        version: the aggregate's version after the command.
+        events: the events that it caused; none when it asked for what already was.
+        attempts: how often it was decided; more than 1 after a lost race.
+        repeated: it had been executed before, and nothing was written now.
+    """
+
+    version: int
+    events: Sequence[Event]
+    attempts: int
+    repeated: bool = False
+
+
+def handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command: C, metadata: Metadata) -> Outcome:
+    """Execute a command at most once, however often it is sent.
+
+    Args:
+        metadata: its `command_id` identifies the command: the same id again gives the first execution's events.
+
+    Raises:
+        DomainError: the command is illegal in the aggregate's state.
+        ConcurrencyError: the race was lost `MAX_ATTEMPTS` times in a row.
+        InvalidEvent: the decision cannot be written.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(ConcurrencyError),
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.002, max=0.1),
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt:
+            number = attempt.retry_state.attempt_number
+            loaded = store.load(aggregate, aggregate_id)
+            # A repeated command is told apart only when it fails, so that the usual case pays nothing for it.
+            try:
+                events = aggregate.decide(loaded.state, command)
+                if not events:
+                    return Outcome(loaded.version, (), number)
+                appended = store.append(aggregate, aggregate_id, loaded.version, events, metadata)
+                return Outcome(appended.version, events, number)
+            except (DomainError, DuplicateEvent):
+                earlier = store.executed(aggregate, aggregate_id, metadata.command_id)
+                if not earlier:
+                    raise
+                return Outcome(earlier[-1].version, [recorded.event for recorded in earlier], number, repeated=True)
+    raise AssertionError("unreachable: tenacity returns or raises")
