@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from datetime import UTC, datetime
 from typing import ClassVar, Generic, TypeVar
@@ -54,6 +55,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             msgspec.structs.force_setattr(self, "occurred_at", self.occurred_at.astimezone(UTC))
 
 
+@functools.lru_cache(maxsize=10_000)
 def _network_of(address: str) -> str:
     """Redact an address to its network.
 

@@ -140,21 +140,40 @@ class Store:
                 "until": MAX_VERSION if until is None else until,
             },
         )
-        decode_metadata = decoder_for(Metadata)
-        for expected, row in zip(itertools.count(after + 1), rows):
-            event_id, event_type, schema_version, data, metadata, version, position, recorded_at = row
-            if version != expected:
-                raise CorruptStream(f"{aggregate.name} {aggregate_id} has no version {expected}: the next is {version}")
-            yield Recorded(
-                event_id=event_id,
-                aggregate_id=aggregate_id,
-                aggregate_type=aggregate.name,
-                version=version,
-                position=position,
-                recorded_at=recorded_at,
-                event=aggregate.decode(event_type, schema_version, data),
-                metadata=decode_metadata(metadata),
-            )
+        for version, row in zip(itertools.count(after + 1), rows):
+            recorded = _recorded(aggregate, row)
+            if recorded.version != version:
+                raise CorruptStream(
+                    f"{aggregate.name} {aggregate_id} has no version {version}: the next is {recorded.version}"
+                )
+            yield recorded
+
+    def read_many(
+        self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]
+    ) -> Iterator[tuple[UUID, list[Recorded[Event]]]]:
+        """All events of several aggregates, one aggregate after the other; those without events are left out.
+
+        Raises:
+            UnreadableEvent: an event cannot be decoded.
+        """
+        rows = self.connection.execute(
+            query("read_streams"), {"aggregate_ids": list(aggregate_ids), "aggregate_type": aggregate.name}
+        )
+        recorded = (_recorded(aggregate, row) for row in rows)
+        for aggregate_id, events in itertools.groupby(recorded, key=lambda one: one.aggregate_id):
+            yield aggregate_id, list(events)
+
+    def aggregate_ids(self, aggregate: Aggregate[S, Any], batch: int = 500) -> Iterator[list[UUID]]:
+        """The ids of all aggregates of a type that have events, in order of id, in batches."""
+        after = UUID(int=0)
+        while True:
+            rows = self.connection.execute(
+                query("aggregate_ids"), {"aggregate_type": aggregate.name, "after": after, "limit": batch}
+            ).fetchall()
+            if not rows:
+                return
+            yield [row[0] for row in rows]
+            after = rows[-1][0]
 
     def load(self, aggregate: Aggregate[S, Any], aggregate_id: UUID) -> Loaded[S]:
         """The present state of an aggregate, folded from all of its events; the initial state if it has none.
@@ -181,6 +200,20 @@ class Store:
             return []
         following = self.read(aggregate, aggregate_id, after=row[0] - 1)
         return list(itertools.takewhile(lambda recorded: recorded.metadata.command_id == command_id, following))
+
+
+def _recorded(aggregate: Aggregate[Any, Any], row: tuple[Any, ...]) -> Recorded[Event]:
+    event_id, aggregate_id, event_type, schema_version, data, metadata, version, position, recorded_at = row
+    return Recorded(
+        event_id=event_id,
+        aggregate_id=aggregate_id,
+        aggregate_type=aggregate.name,
+        version=version,
+        position=position,
+        recorded_at=recorded_at,
+        event=aggregate.decode(event_type, schema_version, data),
+        metadata=decoder_for(Metadata)(metadata),
+    )
 
 
 def event_id(command_id: UUID, aggregate_id: UUID, index: int) -> UUID:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eventlib.errors import MigrationError
 from eventlib.resources import resource
@@ -22,7 +22,7 @@ class Migration:
 
     number: int
     name: str
-    statements: str
+    statements: str = field(repr=False)
 
     @property
     def sha256(self) -> str:

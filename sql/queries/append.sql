@@ -13,13 +13,13 @@ WITH actual AS (
 appended AS (
     INSERT INTO event_store
         (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, schema_version)
-    SELECT incoming.event_id, %(aggregate_id)s, %(aggregate_type)s, incoming.event_type, incoming.event_data,
+    SELECT incoming.event_id, %(aggregate_id)s, %(aggregate_type)s::varchar, incoming.event_type, incoming.event_data,
            incoming.metadata, incoming.version, incoming.schema_version
     FROM actual,
          json_to_recordset(%(events)s::json) AS incoming
              (event_id uuid, event_type text, event_data jsonb, metadata jsonb, version integer, schema_version smallint)
     WHERE actual.version = %(expected_version)s
-      AND (actual.aggregate_type IS NULL OR actual.aggregate_type = %(aggregate_type)s)
+      AND (actual.aggregate_type IS NULL OR actual.aggregate_type = %(aggregate_type)s::varchar)
     ORDER BY incoming.version
     RETURNING *
 ),

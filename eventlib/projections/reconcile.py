@@ -1,0 +1,145 @@
+"""Reconciliation: is a projection what a fold of the log says, at the version that it claims?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from eventlib.events import Event, Recorded
+from eventlib.projection import Projection
+from eventlib.store.event_store import Store
+from eventlib.store.queries import query
+
+SHOWN = 10
+"""How many offending ids a verification names."""
+
+
+@dataclass(frozen=True)
+class FieldComparison:
+    """One column: its value folded from the log and its value in the read model, both as JSON values."""
+
+    name: str
+    folded: Any
+    projected: Any
+
+    @property
+    def equal(self) -> bool:
+        return bool(self.folded == self.projected)
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """One aggregate's row, compared at the version that the row claims.
+
+    Attributes:
+        aggregate_id: of the row.
+        logged_version: the aggregate's version in the log.
+        projected_version: the version that the row claims; None when there is no row.
+        projected_at: when the row was written, in UTC; None when there is no row.
+        fields: every column but the time of projection; empty when there is no row.
+    """
+
+    aggregate_id: UUID
+    logged_version: int
+    projected_version: int | None
+    projected_at: datetime | None
+    fields: Sequence[FieldComparison]
+
+    @property
+    def differing(self) -> list[FieldComparison]:
+        """The columns that are not what the log says."""
+        return [comparison for comparison in self.fields if not comparison.equal]
+
+
+@dataclass
+class Verification:
+    """A whole projection, compared with the log.
+
+    Attributes:
+        aggregates: in the log.
+        equal: rows that are what the log says at the version that they claim.
+        behind: of those, rows that do not contain the newest events yet.
+        missing: aggregates without a row.
+        differing: rows that are not what the log says.
+        orphans: rows of aggregates that the log does not know; at most `SHOWN` are looked for.
+    """
+
+    aggregates: int = 0
+    equal: int = 0
+    behind: int = 0
+    missing: list[UUID] = field(default_factory=list)
+    differing: list[Reconciliation] = field(default_factory=list)
+    orphans: list[UUID] = field(default_factory=list)
+
+
+def reconcile(store: Store, projection: Projection[Any, Any], aggregate_id: UUID) -> Reconciliation:
+    """Compare one aggregate's row with the fold of its events.
+
+    Raises:
+        UnreadableEvent: an event cannot be decoded.
+        CorruptStream: a version is missing.
+    """
+    # The row first: events that are appended in between can only make it look stale, never wrong.
+    rows = _rows(store, projection, [aggregate_id])
+    events = list(store.read(projection.aggregate, aggregate_id))
+    return _compare(projection, aggregate_id, rows.get(aggregate_id), events)
+
+
+def verify(
+    store: Store, projection: Projection[Any, Any], advance: Callable[[int], None] = lambda aggregates: None
+) -> Verification:
+    """Compare every row of a projection with the fold of its events.
+
+    Args:
+        advance: told the number of aggregates compared since the last call.
+
+    Raises:
+        UnreadableEvent: an event cannot be decoded.
+    """
+    result = Verification()
+    for aggregate_ids in store.aggregate_ids(projection.aggregate):
+        rows = _rows(store, projection, aggregate_ids)
+        for aggregate_id, events in store.read_many(projection.aggregate, aggregate_ids):
+            compared = _compare(projection, aggregate_id, rows.get(aggregate_id), events)
+            if compared.projected_version is None:
+                result.missing.append(aggregate_id)
+            elif compared.differing:
+                result.differing.append(compared)
+            else:
+                result.equal += 1
+                result.behind += compared.projected_version < compared.logged_version
+        result.aggregates += len(aggregate_ids)
+        advance(len(aggregate_ids))
+    orphans = store.connection.execute(query(f"{projection.name}_orphans"), {"limit": SHOWN})
+    result.orphans = [row[0] for row in orphans]
+    return result
+
+
+def _rows(
+    store: Store, projection: Projection[Any, Any], aggregate_ids: Sequence[UUID]
+) -> dict[UUID, tuple[dict[str, Any], datetime]]:
+    found = store.connection.execute(query(f"{projection.name}_rows"), {"keys": list(aggregate_ids)})
+    return {key: (row, projected_at) for key, row, projected_at in found}
+
+
+def _compare(
+    projection: Projection[Any, Any],
+    aggregate_id: UUID,
+    row: tuple[dict[str, Any], datetime] | None,
+    events: Sequence[Recorded[Event]],
+) -> Reconciliation:
+    if row is None:
+        return Reconciliation(aggregate_id, len(events), None, None, ())
+    projected, projected_at = row
+    version: int = projected["last_event_version"]
+    state = projection.initial()
+    for recorded in events[:version]:
+        state = projection.fold(state, recorded)
+    folded: dict[str, Any] = msgspec.to_builtins(projection.row(aggregate_id, state, min(version, len(events))))
+    fields = [FieldComparison(name, folded.get(name), projected.get(name)) for name in {**folded, **projected}]
+    return Reconciliation(aggregate_id, len(events), version, projected_at, fields)

@@ -1,0 +1,41 @@
+"""A graceful stop: a worker's loop asks between two batches whether it should end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT, by `set()`, or by the death of the process that started this one."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._parent: int | None = None
+
+    def on_signals(self) -> Stop:
+        """Stop at SIGTERM and SIGINT. To be called in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def with_parent(self) -> Stop:
+        """Stop when the present parent dies too: a supervisor that was killed cannot stop its workers any more."""
+        self._parent = os.getppid()
+        return self
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but no longer than until the stop; whether to stop."""
+        self._event.wait(seconds)
+        return bool(self)
+
+    def __bool__(self) -> bool:
+        return self._event.is_set() or (self._parent is not None and os.getppid() != self._parent)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._event.set()

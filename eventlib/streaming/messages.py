@@ -1,0 +1,127 @@
+"""Events as Kafka messages: key, JSON value, CloudEvents attributes in headers.
+
+Binary content mode of the CloudEvents 1.0.2 Kafka protocol binding: the value is the event's data exactly as PostgreSQL
+renders the stored jsonb, and every attribute is a header `ce_<name>`. Beyond the standard's attributes there are four
+extensions (aggregatetype, aggregateversion, schemaversion, position) and the header `metadata`, a JSON document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+from confluent_kafka import Message
+
+from eventlib.aggregate import Aggregate
+from eventlib.codec import decoder_for
+from eventlib.errors import UnreadableEvent
+from eventlib.events import Event, Metadata, Recorded
+from eventlib.streaming.topics import topic_of
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """What is produced for one outbox row."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def outgoing_message(
+    event_id: str,
+    aggregate_id: str,
+    aggregate_type: str,
+    event_type: str,
+    schema_version: int,
+    event_data: str,
+    metadata: str,
+    version: int,
+    position: int,
+    created_at: str,
+) -> OutgoingMessage:
+    """The message of one outbox row; all arguments as `sql/queries/outbox_fetch.sql` renders them."""
+    return OutgoingMessage(
+        topic=topic_of(aggregate_type),
+        key=aggregate_id.encode(),
+        value=event_data.encode(),
+        headers=[
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event_id.encode()),
+            ("ce_source", f"urn:eventlib:{aggregate_type}".encode()),
+            ("ce_type", event_type.encode()),
+            ("ce_subject", aggregate_id.encode()),
+            ("ce_time", created_at.encode()),
+            ("content-type", b"application/json"),
+            ("ce_aggregatetype", aggregate_type.encode()),
+            ("ce_aggregateversion", str(version).encode()),
+            ("ce_schemaversion", str(schema_version).encode()),
+            ("ce_position", str(position).encode()),
+            ("metadata", metadata.encode()),
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class IncomingEvent:
+    """A consumed message, decoded as far as the version gate needs; `recorded` decodes the rest."""
+
+    aggregate_id: UUID
+    version: int
+    headers: dict[str, bytes]
+    value: bytes
+    place: str
+
+    def recorded(self, aggregate: Aggregate[Any, Any]) -> Recorded[Event]:
+        """The event in the message.
+
+        Raises:
+            UnreadableEvent: a header or the value is not what eventlib writes; the message names the offset.
+        """
+        try:
+            return Recorded(
+                event_id=UUID(self.headers["ce_id"].decode()),
+                aggregate_id=self.aggregate_id,
+                aggregate_type=aggregate.name,
+                version=self.version,
+                position=int(self.headers["ce_position"]),
+                recorded_at=datetime.fromisoformat(self.headers["ce_time"].decode()),
+                event=aggregate.decode(
+                    self.headers["ce_type"].decode(), int(self.headers["ce_schemaversion"]), self.value
+                ),
+                metadata=decoder_for(Metadata)(self.headers["metadata"]),
+            )
+        except (KeyError, ValueError, UnreadableEvent, msgspec.MsgspecError) as error:
+            raise _unreadable(self.place, error) from None
+
+
+def incoming_event(message: Message) -> IncomingEvent:
+    """Read the aggregate and version of a consumed message.
+
+    Raises:
+        UnreadableEvent: it is not a message that eventlib wrote; the message names the offset.
+    """
+    place = f"{message.topic()}[{message.partition()}] at offset {message.offset()}"
+    try:
+        headers = dict(cast(list[tuple[str, bytes]], message.headers() or []))
+        key, value = message.key(), message.value()
+        if not isinstance(key, bytes) or not isinstance(value, bytes):
+            raise ValueError("it has no key or no value")
+        return IncomingEvent(
+            aggregate_id=UUID(key.decode()),
+            version=int(headers["ce_aggregateversion"]),
+            headers=headers,
+            value=value,
+            place=place,
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _unreadable(place, error) from None
+
+
+def _unreadable(place: str, error: Exception) -> UnreadableEvent:
+    reason = f"the header {error} is missing" if isinstance(error, KeyError) else str(error)
+    return UnreadableEvent(f"the message in {place} is not an event of eventlib: {reason}")

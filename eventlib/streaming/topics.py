@@ -1,0 +1,64 @@
+"""The topics: one for each aggregate type, created where missing, told apart by their id."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from eventlib.errors import ServiceUnavailable
+
+TIMEOUT_S = 15.0
+
+
+def topic_of(aggregate_type: str) -> str:
+    """The topic of an aggregate's events.
+
+    >>> topic_of("order")
+    'order.events'
+    """
+    return f"{aggregate_type}.events"
+
+
+def ensure_topic(admin: AdminClient, topic: str, partitions: int) -> None:
+    """Create the topic unless it exists; an existing one keeps its partitions. Its messages are kept for ever.
+
+    Raises:
+        ServiceUnavailable: the broker refuses.
+    """
+    # -1 is the broker's own default replication factor.
+    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
+    try:
+        admin.create_topics([wanted], operation_timeout=TIMEOUT_S)[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise ServiceUnavailable(f"topic {topic} cannot be created: {error.args[0].str()}") from None
+
+
+def topic_id(admin: AdminClient, topic: str) -> str:
+    """The id that the broker gave the topic (KIP-516). A topic that was deleted and made again has another one.
+
+    Raises:
+        ServiceUnavailable: there is no such topic, or the broker does not say.
+    """
+    try:
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)[topic].result()
+    except KafkaException as error:
+        raise ServiceUnavailable(f"topic {topic} cannot be described: {error.args[0].str()}") from None
+    return str(described.topic_id)
+
+
+def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
+    """For each partition the offset that the next message will get; empty when there is no such topic.
+
+    Raises:
+        ServiceUnavailable: the broker does not say.
+    """
+    try:
+        found = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return {}
+        asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
+        answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+        return {asked_for.partition: answer.result().offset for asked_for, answer in answers.items()}
+    except KafkaException as error:
+        raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
