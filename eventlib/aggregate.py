@@ -27,7 +27,7 @@ class Aggregate(Generic[S, C]):
         initial: the state's class; called without arguments it makes the state before the first event.
         decide: `(state, command) -> events`; raises `DomainError` when the command is illegal in that state.
         evolve: `(state, event) -> state`; total over all events of the aggregate and never raises.
-        events: every event class of the aggregate.
+        events: every event class of the aggregate; `kinds` has the same as a set.
 
     Raises:
         InvalidEvent: two events share a name, a name is too long, or a field could hold a float.
@@ -38,6 +38,7 @@ class Aggregate(Generic[S, C]):
     decide: Callable[[S, C], Sequence[Event]]
     evolve: Callable[[S, Any], S]
     events: tuple[type[Event], ...]
+    kinds: frozenset[type[Event]] = field(init=False, repr=False, compare=False)
     _decoders: dict[tuple[str, int], Callable[[str | bytes], Event]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +52,7 @@ class Aggregate(Generic[S, C]):
                 raise InvalidEvent(f"an event's name has at most 256 characters: {kind.__name__}")
             refuse_imprecise_fields(kind)
         decoders = {(kind.__name__, kind.schema_version): decoder_for(kind) for kind in self.events}
+        object.__setattr__(self, "kinds", frozenset(self.events))
         object.__setattr__(self, "_decoders", decoders)
 
     def decode(self, event_type: str, schema_version: int, data: str | bytes) -> Event:

@@ -61,7 +61,11 @@ class ProjectionError(EventlibError):
 
 
 class RelayError(EventlibError):
-    """The relay cannot publish: a message was refused, or another relay holds the outbox."""
+    """Kafka refused a message for good; its row stays in the outbox."""
+
+
+class PipelineStuck(EventlibError):
+    """There is work left between the outbox and the read models, and nothing of it gets done."""
 
 
 class ImportRefused(EventlibError):

@@ -7,17 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.settings import CONFIG_VARIABLE, PREFIX
-from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
-from eventlib.store.migrations import migrate
+from eventlib.store.scratch_database import scratch_database
 
 STORE_PARTITIONS = 4
 
@@ -51,20 +47,15 @@ def postgres(state_dir: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database without a schema, dropped after the test."""
-    name = f"test_{uuid4().hex}"
-    identifier = sql.Identifier(name)
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
-        yield postgres.url.replace("/eventlib?", f"/{name}?")
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+    with scratch_database(postgres.url) as url:
+        yield url
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """A database with the schema and no events."""
-    with connect(empty_database_url) as connection:
-        migrate(connection, STORE_PARTITIONS)
-    return empty_database_url
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database with the schema and no events, dropped after the test."""
+    with scratch_database(postgres.url, STORE_PARTITIONS) as url:
+        yield url
 
 
 @pytest.fixture

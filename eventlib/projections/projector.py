@@ -15,6 +15,7 @@ from eventlib.codec import decoder_for
 from eventlib.errors import ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, R, S
+from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
@@ -85,7 +86,7 @@ class Projector(Generic[S, R]):
             next_offsets[partition] = offset + 1
         with self._connection.transaction():
             self._write_rows(by_aggregate)
-            self._write_offsets(next_offsets)
+            record_offsets(self._connection, self._projection.name, self._topic, self._topic_id, next_offsets)
 
     def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> None:
         name = self._projection.name
@@ -125,41 +126,12 @@ class Projector(Generic[S, R]):
         )
         return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))
 
-    def _write_offsets(self, next_offsets: dict[int, int]) -> None:
-        offsets = [{"partition": partition, "next_offset": offset} for partition, offset in next_offsets.items()]
-        self._connection.execute(
-            query("offsets_write"),
-            {
-                "projection": self._projection.name,
-                "topic": self._topic,
-                "topic_id": self._topic_id,
-                "offsets": _encode(offsets).decode(),
-            },
-        )
-
     def _resume(self, source: Consumer, assigned: list[TopicPartition]) -> None:
         """On assignment, go on where the projection's own table says, not where the group's offsets say."""
-        known = {
-            partition: next_offset
-            for partition, of_topic, next_offset in self._connection.execute(
-                query("offsets_read"), {"projection": self._projection.name, "topic": self._topic}
-            )
-            # Offsets of a topic that was deleted and made again mean nothing: it is read from its beginning.
-            if of_topic == self._topic_id
-        }
+        known = applied_offsets(self._connection, self._projection.name, self._topic, self._topic_id)
         for partition in assigned:
             partition.offset = known.get(partition.partition, 0)
         try:
             source.assign(assigned)
         except KafkaException as error:
             raise ProjectionError(f"{self._projection.name}: assignment of {self._topic} failed: {error}") from None
-
-
-def lag_of(known: dict[int, int], ends: dict[int, int]) -> int:
-    """Messages that are in the topic and not yet applied.
-
-    Args:
-        known: next offset to apply, by partition.
-        ends: offset that the next message will get, by partition.
-    """
-    return sum(max(0, end - known.get(partition, 0)) for partition, end in ends.items())

@@ -1,4 +1,4 @@
-"""Command handling: load, decide, append; a lost race is tried again with the state loaded anew."""
+"""Command handling: load, decide, append; a lost race is tried again with the state brought up to date."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from eventlib.aggregate import Aggregate, S
 from eventlib.errors import ConcurrencyError, DomainError, DuplicateEvent
 from eventlib.events import Event, Metadata
-from eventlib.store.event_store import Store
+from eventlib.store.event_store import Loaded, Store
 
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 20
 
 C = TypeVar("C")
 
@@ -53,10 +53,12 @@ def handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command
         wait=wait_random_exponential(multiplier=0.002, max=0.1),
         reraise=True,
     )
+    loaded: Loaded[S] | None = None
     for attempt in retrying:
         with attempt:
             number = attempt.retry_state.attempt_number
-            loaded = store.load(aggregate, aggregate_id)
+            # After a lost race only what the winner appended is read, or a long stream would lose race after race.
+            loaded = store.load(aggregate, aggregate_id, loaded)
             # A repeated command is told apart only when it fails, so that the usual case pays nothing for it.
             try:
                 events = aggregate.decide(loaded.state, command)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from eventlib.errors import MigrationError
 from eventlib.resources import resource
 from eventlib.store.connection import Connection
+from eventlib.store.queries import query
 
 _LOCK = 0x6576656E746C6962
 """Key of the advisory lock that lets one process at a time migrate a database: "eventlib" in ASCII."""
@@ -48,7 +50,7 @@ def shipped_migrations() -> list[Migration]:
 
 
 def migrate(
-    connection: Connection, store_partitions: int, migrations: list[Migration] | None = None
+    connection: Connection, store_partitions: int, migrations: Sequence[Migration] | None = None
 ) -> list[Migration]:
     """Bring the schema up to date, in one transaction; safe when several processes start at once.
 
@@ -63,29 +65,40 @@ def migrate(
     Raises:
         MigrationError: a migration changed after it was applied, or the database is ahead of this code.
     """
-    wanted = shipped_migrations() if migrations is None else migrations
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, name text NOT NULL, "
-            "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        applied: dict[int, str] = dict(
-            connection.execute("SELECT number, sha256 FROM schema_migrations ORDER BY number").fetchall()
-        )
-        _refuse_drift(applied, wanted)
-        connection.execute("SELECT set_config('eventlib.store_partitions', %s, true)", [str(store_partitions)])
-        missing = [migration for migration in wanted if migration.number not in applied]
+        connection.execute(query("migration_lock"), {"key": _LOCK})
+        connection.execute(query("schema_migrations_create"))
+        connection.execute(query("migration_setting"), {"partitions": str(store_partitions)})
+        missing = pending_migrations(connection, migrations)
         for migration in missing:
             connection.execute(migration.statements)
             connection.execute(
-                "INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)",
-                [migration.number, migration.name, migration.sha256],
+                query("schema_migrations_record"),
+                {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
             )
     return missing
 
 
-def _refuse_drift(applied: dict[int, str], wanted: list[Migration]) -> None:
+def pending_migrations(connection: Connection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+    """The migrations that the database lacks, in order.
+
+    Raises:
+        MigrationError: a migration changed after it was applied, or the database is ahead of this code.
+    """
+    wanted = shipped_migrations() if migrations is None else migrations
+    applied: dict[int, str] = {}
+    if connection.execute(query("schema_migrations_exist")).fetchall()[0][0]:
+        applied = dict(connection.execute(query("schema_migrations_read")).fetchall())
+    _refuse_drift(applied, wanted)
+    return [migration for migration in wanted if migration.number not in applied]
+
+
+def store_partitions(connection: Connection) -> int:
+    """The number of hash partitions that `event_store` was created with."""
+    return int(connection.execute(query("store_partitions")).fetchall()[0][0])
+
+
+def _refuse_drift(applied: dict[int, str], wanted: Sequence[Migration]) -> None:
     known = {migration.number: migration for migration in wanted}
     for number, sha256 in applied.items():
         if number not in known:

@@ -1,0 +1,2 @@
+-- Lets one process at a time migrate a database; held until the end of the transaction.
+SELECT pg_advisory_xact_lock(%(key)s)
