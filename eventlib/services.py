@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
@@ -12,7 +13,12 @@ from eventlib.settings import Settings, without_password
 from eventlib.store.connection import connect
 from eventlib.streaming.clients import KafkaAddress, reach
 
-Part = Literal["postgres", "kafka"]
+
+class Part(StrEnum):
+    """The parts that servers play; the order is the one to start them in."""
+
+    POSTGRES = "postgres"
+    KAFKA = "kafka"
 
 
 class Server(Protocol):
@@ -97,7 +103,7 @@ class Services:
 
     def server(self, part: Part) -> Server:
         """The server that plays a part."""
-        if part == "postgres":
+        if part is Part.POSTGRES:
             own = self._settings.database_url is not None
             return OwnPostgres(self.database_url) if own else EmbeddedPostgres(self._settings.state_dir)
         return OwnKafka(self.kafka) if self._settings.kafka_bootstrap is not None else self._embedded_kafka()

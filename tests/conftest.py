@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.settings import CONFIG_VARIABLE, PREFIX
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
+from eventlib.streaming.clients import KafkaAddress, reach
 
 STORE_PARTITIONS = 4
+TOPIC_PARTITIONS = 3
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,3 +66,43 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 def store(database_url: str) -> Iterator[Store]:
     with Store.open(database_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def broker(state_dir: Path) -> Iterator[EmbeddedKafka]:
+    server = EmbeddedKafka(state_dir)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def kafka(broker: EmbeddedKafka) -> Iterator[KafkaAddress]:
+    """The broker without any topic of eventlib; those made meanwhile are deleted after the test."""
+    address = KafkaAddress(broker.bootstrap)
+    yield address
+    delete_topics(address)
+
+
+def delete_topics(address: KafkaAddress) -> None:
+    """Delete all topics but Kafka's own, and wait until they are gone."""
+    admin = reach(address)
+
+    def topics() -> list[str]:
+        return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
+
+    for deleted in (admin.delete_topics(topics(), operation_timeout=10) if topics() else {}).values():
+        deleted.result()
+    Retrying(retry=retry_if_result(bool), stop=stop_after_delay(10), wait=wait_fixed(0.05))(topics)
+
+
+@pytest.fixture
+def eventlib_environment(database_url: str, kafka: KafkaAddress, state_dir: Path) -> dict[str, str]:
+    """The environment of a process that is to work on this test's servers."""
+    return {
+        **os.environ,
+        "EVENTLIB_DATABASE_URL": database_url,
+        "EVENTLIB_KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "EVENTLIB_STATE_DIR": str(state_dir),
+        "EVENTLIB_TOPIC_PARTITIONS": str(TOPIC_PARTITIONS),
+    }

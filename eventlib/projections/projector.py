@@ -100,7 +100,10 @@ class Projector(Generic[S, R]):
             if version > before:
                 rows.append(self._projection.row(aggregate_id, folded, version))
         if rows:
-            self._connection.execute(query(f"{name}_write"), {"rows": _encode(rows).decode()})
+            self._write(rows)
+
+    def _write(self, rows: Sequence[R]) -> None:
+        self._connection.execute(query(f"{self._projection.name}_write"), {"rows": _encode(rows).decode()})
 
     def _fold(self, aggregate_id: UUID, version: int, state: S, events: Sequence[IncomingEvent]) -> tuple[int, S]:
         """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""

@@ -31,7 +31,14 @@ class KafkaAddress:
 
     def configuration(self, defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The librdkafka configuration of one client: `defaults`, overridden by the user's own options."""
-        return {"client.id": "eventlib", **(defaults or {}), **self.options, "bootstrap.servers": self.bootstrap}
+        # librdkafka writes its log to the terminal; its errors reach us through callbacks and exceptions as well.
+        return {
+            "client.id": "eventlib",
+            "log_level": 2,
+            **(defaults or {}),
+            **self.options,
+            "bootstrap.servers": self.bootstrap,
+        }
 
 
 def reach(address: KafkaAddress) -> AdminClient:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from eventlib.errors import ServiceUnavailable
 
 TIMEOUT_S = 15.0
+
+# A topic that was just created, or a broker that was just restarted, has no leader for a moment.
+_soon = retry(
+    retry=retry_if_exception_type(KafkaException), stop=stop_after_delay(TIMEOUT_S), wait=wait_fixed(0.1), reraise=True
+)
 
 
 def topic_of(aggregate_type: str) -> str:
@@ -38,27 +44,39 @@ def topic_id(admin: AdminClient, topic: str) -> str:
     """The id that the broker gave the topic (KIP-516). A topic that was deleted and made again has another one.
 
     Raises:
-        ServiceUnavailable: there is no such topic, or the broker does not say.
+        ServiceUnavailable: there is no such topic, or the broker does not say within 15 s.
     """
     try:
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)[topic].result()
+        return _topic_id(admin, topic)
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be described: {error.args[0].str()}") from None
-    return str(described.topic_id)
 
 
 def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
     """For each partition the offset that the next message will get; empty when there is no such topic.
 
     Raises:
-        ServiceUnavailable: the broker does not say.
+        ServiceUnavailable: the broker does not say within 15 s.
     """
     try:
-        found = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return {}
-        asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
-        answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
-        return {asked_for.partition: answer.result().offset for asked_for, answer in answers.items()}
+        return _end_offsets(admin, topic)
     except KafkaException as error:
         raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
+
+
+@_soon
+def _topic_id(admin: AdminClient, topic: str) -> str:
+    described = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)[topic].result()
+    return str(described.topic_id)
+
+
+@_soon
+def _end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
+    found = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+    if found.error is not None:
+        if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return {}
+        raise KafkaException(found.error)
+    asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
+    answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+    return {partition.partition: answer.result().offset for partition, answer in answers.items()}

@@ -1,0 +1,5 @@
+"""`python -m eventlib`: the command line, as the supervisor starts it."""
+
+from eventlib.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""`eventlib run relay | projector | all`: the workers between the outbox and the read models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from eventlib.cli.context import services, settings
+from eventlib.cli.output import notes, progress
+from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.outbox.relay import Relay
+from eventlib.pipeline.backlog import Backlog, backlog
+from eventlib.pipeline.catch_up import PATIENCE_S, catch_up
+from eventlib.pipeline.supervisor import Supervisor
+from eventlib.projections.projector import Projector
+from eventlib.stopping import Stop
+from eventlib.store.connection import connect
+from eventlib.streaming.clients import reach
+
+app = typer.Typer(name="run", help="Run the workers between the outbox and the read models.", no_args_is_help=True)
+
+WORKERS = {name: ("run", name, "--supervised") for name in ("relay", "projector")}
+
+Supervised = Annotated[bool, typer.Option(hidden=True, help="End when the process that started this one has ended.")]
+
+
+def _stop(supervised: bool) -> Stop:
+    stop = Stop().on_signals()
+    if supervised:
+        logging.getLogger().setLevel(logging.WARNING)  # the terminal belongs to the supervisor
+        stop.with_parent()
+    return stop
+
+
+@app.command()
+def relay(supervised: Supervised = False) -> None:
+    """Publish committed events to Kafka until SIGTERM. A second relay stands by."""
+    stop = _stop(supervised)
+    with connect(services().database_url, "eventlib relay") as connection:
+        Relay(connection, services().kafka, settings().topic_partitions).run(stop)
+
+
+@app.command()
+def projector(supervised: Supervised = False) -> None:
+    """Keep order_projections up to date until SIGTERM. Several projectors share the work."""
+    stop = _stop(supervised)
+    with connect(services().database_url, "eventlib projector") as connection:
+        Projector(connection, services().kafka, settings().topic_partitions, ORDER_PROJECTIONS).run(stop)
+
+
+@app.command(name="all")
+def everything(
+    until_caught_up: Annotated[bool, typer.Option(help="Work until nothing is left to do, then exit 0.")] = False,
+    patience: Annotated[float, typer.Option(help="Seconds without progress that count as stuck.")] = PATIENCE_S,
+) -> None:
+    """Run relay and projector as one process tree, restarting with back-off, until SIGTERM."""
+    stop = Stop().on_signals()
+    with supervised_workers() as supervisor:
+        if until_caught_up:
+            left = show_catching_up(supervisor, stop, patience)
+            if left.left:
+                notes.print(f"stopped with work left: {left}")
+                raise typer.Exit(1)
+        else:
+            supervisor.run(stop)
+
+
+@contextmanager
+def supervised_workers() -> Iterator[Supervisor]:
+    """Relay and projector as child processes, stopped at the end.
+
+    Raises:
+        ServiceUnavailable: the database or the broker cannot be used; then no worker was started.
+    """
+    connect(services().database_url).close()
+    reach(services().kafka)
+    supervisor = Supervisor(WORKERS)
+    try:
+        yield supervisor
+    finally:
+        if not supervisor.stop():
+            raise typer.Exit(1)
+
+
+def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PATIENCE_S) -> Backlog:
+    """Tend the workers until nothing is left to do, behind a progress bar. Raises what `catch_up` raises."""
+    admin = reach(services().kafka)
+    with connect(services().database_url) as connection, progress() as bar:
+        task = bar.add_task("publishing and projecting", total=None)
+        most = 0
+
+        def between(now: Backlog) -> None:
+            nonlocal most
+            supervisor.tend()
+            # An event is left twice: once to be published, once to be applied.
+            most = max(most, 2 * now.unpublished + sum(now.unapplied.values()))
+            bar.update(task, total=most, completed=most - 2 * now.unpublished - sum(now.unapplied.values()))
+
+        return catch_up(lambda: backlog(connection, admin, [ORDER_PROJECTIONS]), stop, between, patience_s)

@@ -1,0 +1,423 @@
+"""The way from the outbox to the read model, on a real PostgreSQL and a real Kafka."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from eventlib.errors import ProjectionError, RelayError, UnreadableEvent
+from eventlib.orders import ORDER
+from eventlib.orders.commands import AddItem, PlaceOrder
+from eventlib.orders.order import Order
+from eventlib.orders.projection import ORDER_PROJECTIONS, OrderRow
+from eventlib.outbox.relay import Relay
+from eventlib.pipeline.backlog import backlog
+from eventlib.projections.projector import Projector
+from eventlib.projections.reconcile import reconcile, verify
+from eventlib.projections.staleness import staleness
+from eventlib.stopping import Stop
+from eventlib.store.connection import Connection, connect
+from eventlib.store.event_store import Store
+from eventlib.streaming.clients import KafkaAddress, reach
+from tests.conftest import TOPIC_PARTITIONS, delete_topics
+from tests.orders import CART, USER, execute
+
+TOPIC = "order.events"
+
+OrderProjector = Projector[Order, OrderRow]
+
+
+@pytest.fixture
+def other_connection(database_url: str) -> Iterator[Connection]:
+    with connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
+    return Relay(other_connection, kafka, TOPIC_PARTITIONS)
+
+
+@pytest.fixture
+def projector(store: Store, kafka: KafkaAddress) -> OrderProjector:
+    return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+
+
+def messages_of(kafka: KafkaAddress) -> list[Message]:
+    """All messages of the topic, partition by partition."""
+    reader = Consumer({**kafka.configuration(), "group.id": uuid4().hex, "enable.auto.commit": False})
+    found = []
+    for partition in reach(kafka).list_topics(TOPIC).topics[TOPIC].partitions:
+        _, end = reader.get_watermark_offsets(TopicPartition(TOPIC, partition))
+        reader.assign([TopicPartition(TOPIC, partition, 0)])
+        while end and (not found or found[-1].partition() != partition or found[-1].offset() < end - 1):
+            message = reader.poll(10)
+            assert message is not None and message.error() is None
+            found.append(message)
+    reader.close()
+    return found
+
+
+def unpublished(store: Store) -> int:
+    return int(store.connection.execute("SELECT count(*) FROM outbox").fetchall()[0][0])
+
+
+def versions_of(messages: Sequence[Message]) -> dict[str, list[int]]:
+    versions = defaultdict(list)
+    for message in messages:
+        versions[message.key().decode()].append(int(dict(message.headers())["ce_aggregateversion"]))
+    return versions
+
+
+@contextmanager
+def running(worker: Relay | OrderProjector) -> Iterator[None]:
+    stop = Stop()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) -> None:
+    """Let the projector run until it has applied the whole topic."""
+    admin = reach(kafka)
+    with connect(store.connection.info.dsn) as looker, running(projector):
+        for _ in range(300):
+            if backlog(looker, admin, [ORDER_PROJECTIONS]).unapplied == {"order_projections": 0}:
+                return
+            threading.Event().wait(0.1)
+    raise AssertionError("the projector has not caught up within 30 s")
+
+
+def test_a_message_is_the_stored_event_with_cloudevents_headers(
+    store: Store, relay: Relay, kafka: KafkaAddress
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    assert relay.publish_batch() == len(CART)
+    assert unpublished(store) == 0
+    messages = messages_of(kafka)
+    stored = store.connection.execute(
+        "SELECT event_id, event_type, event_data::text, metadata::text, version, position, created_at "
+        "FROM event_store ORDER BY version"
+    ).fetchall()
+    assert len(messages) == len(stored)
+    for message, (event_id, event_type, data, metadata, version, position, created_at) in zip(messages, stored):
+        assert message.key() == str(order_id).encode()
+        assert message.value() == data.encode()
+        assert dict(message.headers()) == {
+            "ce_specversion": b"1.0",
+            "ce_id": str(event_id).encode(),
+            "ce_source": b"urn:eventlib:order",
+            "ce_type": event_type.encode(),
+            "ce_subject": str(order_id).encode(),
+            "ce_time": created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
+            "content-type": b"application/json",
+            "ce_aggregatetype": b"order",
+            "ce_aggregateversion": str(version).encode(),
+            "ce_schemaversion": b"1",
+            "ce_position": str(position).encode(),
+            "metadata": metadata.encode(),
+        }
+
+
+def test_each_aggregate_keeps_its_order_in_one_partition(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    orders = [uuid4() for _ in range(20)]
+    for command in CART:
+        for order_id in orders:
+            execute(store, order_id, command)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    assert versions_of(messages) == {str(order_id): list(range(1, len(CART) + 1)) for order_id in orders}
+    partitions = defaultdict(set)
+    for message in messages:
+        partitions[message.key()].add(message.partition())
+    assert all(len(found) == 1 for found in partitions.values())
+    assert len({message.partition() for message in messages}) == TOPIC_PARTITIONS
+
+
+def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    # The relay's connection is cut by the server after Kafka has acknowledged and before the rows are deleted.
+    original = Relay._produce
+
+    def produce_and_cut(self: Relay, outgoing: Sequence[object]) -> object:
+        failures = original(self, outgoing)  # type: ignore[arg-type]
+        store.connection.execute("SELECT pg_terminate_backend(%s)", [self._connection.info.backend_pid])
+        return failures
+
+    monkeypatch.setattr(Relay, "_produce", produce_and_cut)
+    with pytest.raises(psycopg.OperationalError):
+        relay.publish_batch()
+    monkeypatch.undo()
+    assert unpublished(store) == len(CART)
+    with connect(database_url) as again:
+        assert Relay(again, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
+    assert versions_of(messages_of(kafka)) == {str(order_id): [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]}
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    projector.apply(messages_of(kafka))
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+def test_a_message_that_kafka_refuses_holds_back_its_own_aggregate_only(
+    store: Store, other_connection: Connection, kafka: KafkaAddress
+) -> None:
+    small = KafkaAddress(kafka.bootstrap, {"message.max.bytes": "2000"})
+    healthy, stuck = uuid4(), uuid4()
+    execute(store, stuck, PlaceOrder(USER, "EUR"))
+    for sku in ("x" * 500, "y" * 500, "z" * 500):
+        execute(store, healthy, *([PlaceOrder(USER, "EUR")] if sku[0] == "x" else []), AddItem(sku, 1, 1, "me"))
+    store.connection.execute(
+        "INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, "
+        "schema_version, position, created_at) "
+        "SELECT event_id, aggregate_id, aggregate_type, event_type, jsonb_build_object('big', repeat('x', 5000)), metadata, "
+        "2, 1, 0, created_at FROM outbox WHERE aggregate_id = %s",
+        [stuck],
+    )
+    with pytest.raises(RelayError, match=f"order {stuck}, version 2.*too large.*stays in the outbox"):
+        Relay(other_connection, small, TOPIC_PARTITIONS).publish_batch()
+    left = store.connection.execute("SELECT aggregate_id, version FROM outbox").fetchall()
+    assert left == [(stuck, 2)]
+    assert versions_of(messages_of(kafka)) == {str(healthy): [1, 2, 3, 4], str(stuck): [1]}
+
+
+def test_a_second_relay_stands_by_and_takes_over(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    with connect(database_url) as second_connection:
+        second = Relay(second_connection, kafka, TOPIC_PARTITIONS)
+        with running(relay):
+            execute(store, uuid4(), *CART)
+            wait_for(lambda: unpublished(store) == 0)
+            with running(second):
+                execute(store, uuid4(), *CART)
+                wait_for(lambda: unpublished(store) == 0)
+                holders = store.connection.execute(
+                    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+                    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+                ).fetchall()
+                assert holders == [(relay._connection.info.backend_pid,)]
+        relay._connection.close()
+        with running(second):
+            execute(store, uuid4(), *CART)
+            wait_for(lambda: unpublished(store) == 0)
+
+
+def wait_for(condition: object, seconds: float = 20.0) -> None:
+    assert callable(condition)
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def test_the_read_model_equals_the_fold(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    orders = [uuid4() for _ in range(10)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    relay.publish_batch()
+    project_all(store, kafka, projector)
+    result = verify(store, ORDER_PROJECTIONS)
+    assert (result.aggregates, result.equal, result.behind) == (10, 10, 0)
+    assert not (result.missing or result.differing or result.orphans)
+    row = store.connection.execute("SELECT status, total_cents, item_count, last_event_version FROM order_projections")
+    assert set(row.fetchall()) == {("submitted", 2 * 1499 + 490, 2, len(CART))}
+
+
+def test_duplicates_and_any_batching_change_nothing(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    orders = [uuid4() for _ in range(5)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    for start in range(0, len(messages), 3):
+        projector.apply(messages[start : start + 3])
+        projector.apply(messages[: start + 3])
+    rows = store.connection.execute("SELECT * FROM order_projections ORDER BY order_id").fetchall()
+    projector.apply(messages)
+    assert store.connection.execute("SELECT * FROM order_projections ORDER BY order_id").fetchall() == rows
+    assert verify(store, ORDER_PROJECTIONS).equal == 5
+
+
+def test_a_gap_is_read_from_the_log(store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    projector.apply([messages[1]])
+    assert reconcile(store, ORDER_PROJECTIONS, order_id).projected_version == 2
+    projector.apply([messages[5]])
+    compared = reconcile(store, ORDER_PROJECTIONS, order_id)
+    assert compared.projected_version == 6 and not compared.differing
+
+
+def test_rows_and_offsets_commit_together(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    monkeypatch.setattr("eventlib.projections.projector.record_offsets", fail)
+    with pytest.raises(RuntimeError, match="killed here"):
+        projector.apply(messages_of(kafka))
+    tables = "SELECT (SELECT count(*) FROM order_projections), (SELECT count(*) FROM projection_offsets)"
+    assert store.connection.execute(tables).fetchall() == [(0, 0)]
+    monkeypatch.undo()
+    project_all(store, kafka, projector)
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+def test_a_projector_that_was_overtaken_cannot_undo_newer_rows(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    projector.apply(messages)
+    newest = store.connection.execute("SELECT * FROM order_projections").fetchall()
+    offsets = store.connection.execute("SELECT * FROM projection_offsets").fetchall()
+    state = ORDER.fold(recorded.event for recorded in store.read(ORDER, order_id, until=2))
+    stale = ORDER_PROJECTIONS.row(order_id, state, 2)
+    projector._write([stale])
+    projector.apply(messages[:2])
+    assert store.connection.execute("SELECT * FROM order_projections").fetchall() == newest
+    assert store.connection.execute("SELECT * FROM projection_offsets").fetchall() == offsets
+
+
+def test_a_topic_made_anew_is_read_from_its_beginning(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
+) -> None:
+    first, second = uuid4(), uuid4()
+    execute(store, first, *CART)
+    relay.publish_batch()
+    project_all(store, kafka, projector)
+    delete_topics(kafka)
+    execute(store, second, *CART)
+    with connect(database_url) as connection:
+        Relay(connection, kafka, TOPIC_PARTITIONS).publish_batch()
+    project_all(store, kafka, Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS))
+    assert verify(store, ORDER_PROJECTIONS).equal == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers", "reason"),
+    [
+        (b"not-a-uuid", b"{}", {"ce_aggregateversion": b"1"}, "badly formed hexadecimal UUID string"),
+        (uuid4().bytes, b"{}", {"ce_aggregateversion": b"1"}, "is not an event of eventlib"),
+        (str(uuid4()).encode(), b"{}", {}, "the header 'ce_aggregateversion' is missing"),
+        (str(uuid4()).encode(), None, {"ce_aggregateversion": b"1"}, "no key or no value"),
+        (str(uuid4()).encode(), b"{}", {"ce_aggregateversion": b"1"}, "the header 'ce_id' is missing"),
+        (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be decoded"),
+    ],
+)
+def test_a_strange_message_stops_the_projector_with_its_place(
+    store: Store,
+    kafka: KafkaAddress,
+    projector: OrderProjector,
+    key: bytes,
+    value: bytes | None,
+    headers: dict[str, bytes] | str,
+    reason: str,
+) -> None:
+    whole = {"ce_aggregateversion": b"1", "ce_id": str(uuid4()).encode(), "ce_position": b"1", "ce_schemaversion": b"1"}
+    whole |= {"ce_time": b"2026-01-01T00:00:00Z", "ce_type": b"OrderPlaced", "metadata": b"{}"}
+    stranger = Producer(kafka.configuration())
+    stranger.produce(TOPIC, value, key, headers=list((whole if headers == "all" else headers).items()))  # type: ignore[union-attr]
+    stranger.flush()
+    with pytest.raises(UnreadableEvent, match=rf"order.events\[\d\] at offset 0.*{reason}"):
+        projector.apply(messages_of(kafka))
+    assert store.connection.execute("SELECT count(*) FROM projection_offsets").fetchall() == [(0,)]
+
+
+def test_events_of_another_database_are_refused(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    store.connection.execute("DROP TABLE event_store CASCADE")
+    store.connection.execute("CREATE TABLE event_store (LIKE outbox)")
+    with pytest.raises(ProjectionError, match=f"version 3 of {order_id}.*the topic belongs to another database"):
+        projector.apply(messages[2:])
+
+
+def test_every_read_says_how_stale_it_is(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART[:4])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    assert staleness(store.connection, order_id, 4).behind_events == 0
+    execute(store, order_id, *CART[4:])
+    compared = reconcile(store, ORDER_PROJECTIONS, order_id)
+    assert (compared.projected_version, compared.logged_version, compared.differing) == (4, 6, [])
+    late = staleness(store.connection, order_id, 4)
+    assert late.behind_events == 2 and late.waiting_s > 0
+
+
+def test_verification_finds_what_was_tampered_with(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    changed, missing, orphan = uuid4(), uuid4(), uuid4()
+    execute(store, changed, *CART)
+    execute(store, missing, *CART)
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    store.connection.execute("UPDATE order_projections SET total_cents = 1 WHERE order_id = %s", [changed])
+    store.connection.execute("UPDATE order_projections SET order_id = %s WHERE order_id = %s", [orphan, missing])
+    result = verify(store, ORDER_PROJECTIONS)
+    assert result.missing == [missing] and result.orphans == [orphan] and result.equal == 0
+    (difference,) = result.differing
+    assert [(one.name, one.folded, one.projected) for one in difference.differing] == [("total_cents", 3488, 1)]
+
+
+def test_the_backlog_is_what_is_left(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, other_connection: Connection
+) -> None:
+    admin = reach(kafka)
+    execute(store, uuid4(), *CART)
+    waiting = backlog(other_connection, admin, [ORDER_PROJECTIONS])
+    assert (waiting.unpublished, waiting.unapplied) == (6, {"order_projections": 0})
+    relay.publish_batch()
+    published = backlog(other_connection, admin, [ORDER_PROJECTIONS])
+    assert (published.unpublished, published.unapplied) == (0, {"order_projections": 6})
+    projector.apply(messages_of(kafka))
+    assert backlog(other_connection, admin, [ORDER_PROJECTIONS]).left == 0
+
+
+def test_json_of_the_snapshot_column_is_the_state(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    (snapshot,) = store.connection.execute("SELECT snapshot::text FROM order_projections").fetchall()[0]
+    assert json.loads(snapshot)["lines"] == {"WIDGET-42": {"quantity": 2, "unit_price_cents": 1499}}
+    assert UUID(json.loads(snapshot)["user_id"]) == USER
