@@ -21,9 +21,12 @@ class Stop:
             signal.signal(number, self._on_signal)
         return self
 
-    def with_parent(self) -> Stop:
-        """Stop when the present parent dies too: a supervisor that was killed cannot stop its workers any more."""
-        self._parent = os.getppid()
+    def with_parent(self, pid: int) -> Stop:
+        """Stop when this process is no longer a child of `pid`: a supervisor that was killed cannot stop its workers.
+
+        The pid comes from the supervisor itself, since by the time a worker could ask for it, it may be gone already.
+        """
+        self._parent = pid
         return self
 
     def set(self) -> None:

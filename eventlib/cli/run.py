@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -23,31 +24,31 @@ from eventlib.streaming.clients import reach
 
 app = typer.Typer(name="run", help="Run the workers between the outbox and the read models.", no_args_is_help=True)
 
-WORKERS = {name: ("run", name, "--supervised") for name in ("relay", "projector")}
+WORKERS = ("relay", "projector")
 
-Supervised = Annotated[bool, typer.Option(hidden=True, help="End when the process that started this one has ended.")]
+SupervisedBy = Annotated[int | None, typer.Option(hidden=True, help="End when the process with this pid has ended.")]
 
 
-def _stop(supervised: bool) -> Stop:
+def _stop(supervised_by: int | None) -> Stop:
     stop = Stop().on_signals()
-    if supervised:
+    if supervised_by is not None:
         logging.getLogger().setLevel(logging.WARNING)  # the terminal belongs to the supervisor
-        stop.with_parent()
+        stop.with_parent(supervised_by)
     return stop
 
 
 @app.command()
-def relay(supervised: Supervised = False) -> None:
+def relay(supervised_by: SupervisedBy = None) -> None:
     """Publish committed events to Kafka until SIGTERM. A second relay stands by."""
-    stop = _stop(supervised)
+    stop = _stop(supervised_by)
     with connect(services().database_url, "eventlib relay") as connection:
         Relay(connection, services().kafka, settings().topic_partitions).run(stop)
 
 
 @app.command()
-def projector(supervised: Supervised = False) -> None:
+def projector(supervised_by: SupervisedBy = None) -> None:
     """Keep order_projections up to date until SIGTERM. Several projectors share the work."""
-    stop = _stop(supervised)
+    stop = _stop(supervised_by)
     with connect(services().database_url, "eventlib projector") as connection:
         Projector(connection, services().kafka, settings().topic_partitions, ORDER_PROJECTIONS).run(stop)
 
@@ -78,7 +79,7 @@ def supervised_workers() -> Iterator[Supervisor]:
     """
     connect(services().database_url).close()
     reach(services().kafka)
-    supervisor = Supervisor(WORKERS)
+    supervisor = Supervisor({name: ("run", name, "--supervised-by", str(os.getpid())) for name in WORKERS})
     try:
         yield supervisor
     finally:

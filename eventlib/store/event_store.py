@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -227,7 +228,7 @@ def _recorded(aggregate: Aggregate[Any, Any], row: tuple[Any, ...]) -> Recorded[
 
 
 def event_id(command_id: UUID, aggregate_id: UUID, index: int) -> str:
-    """The id of the event at `index` (from 0) among those that one append of `command_id` writes to an aggregate.
+    """The id of the event at `index` (from 0) among those that `command_id` causes in an aggregate.
 
     A name-based UUID (RFC 9562, version 5) as 32 hexadecimal digits; what `uuid.uuid5` makes, in a third of its time.
 
@@ -268,16 +269,17 @@ def append_parameters(
     else:
         raise InvalidEvent(f"{len(events)} events with {len(metadata)} metadata: give one for all, or one for each")
     rows = []
-    for index, (event, (command_id, about)) in enumerate(zip(events, described)):
+    ordinals: defaultdict[UUID, itertools.count[int]] = defaultdict(itertools.count)
+    for version, (event, (command_id, about)) in enumerate(zip(events, described), start=expected_version + 1):
         if type(event) not in aggregate.kinds:
             raise InvalidEvent(f"{type(event).__name__} is not an event of aggregate {aggregate.name}")
         rows.append(
             _Row(
-                event_id=event_id(command_id, aggregate_id, index),
+                event_id=event_id(command_id, aggregate_id, next(ordinals[command_id])),
                 event_type=type(event).__name__,
                 event_data=msgspec.Raw(encode_event(event)),
                 metadata=about,
-                version=expected_version + 1 + index,
+                version=version,
                 schema_version=event.schema_version,
             )
         )

@@ -53,22 +53,30 @@ def handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command
         wait=wait_random_exponential(multiplier=0.002, max=0.1),
         reraise=True,
     )
-    loaded: Loaded[S] | None = None
-    for attempt in retrying:
-        with attempt:
-            number = attempt.retry_state.attempt_number
-            # After a lost race only what the winner appended is read, or a long stream would lose race after race.
-            loaded = store.load(aggregate, aggregate_id, loaded)
-            # A repeated command is told apart only when it fails, so that the usual case pays nothing for it.
-            try:
-                events = aggregate.decide(loaded.state, command)
-                if not events:
-                    return Outcome(loaded.version, (), number)
+    known: Loaded[S] | None = None
+    attempts = 0
+
+    def attempt() -> Outcome:
+        nonlocal known, attempts
+        attempts += 1
+        # After a lost race only what the winner appended is read, or a long stream would lose race after race.
+        loaded = known = store.load(aggregate, aggregate_id, known)
+        try:
+            events = aggregate.decide(loaded.state, command)
+            if events:
                 appended = store.append(aggregate, aggregate_id, loaded.version, events, metadata)
-                return Outcome(appended.version, events, number)
-            except (DomainError, DuplicateEvent):
-                earlier = store.executed(aggregate, aggregate_id, metadata.command_id)
-                if not earlier:
-                    raise
-                return Outcome(earlier[-1].version, [recorded.event for recorded in earlier], number, repeated=True)
-    raise AssertionError("unreachable: tenacity returns or raises")
+                return Outcome(appended.version, events, attempts)
+        except (DomainError, DuplicateEvent):
+            if not (earlier := earlier_outcome()):
+                raise
+            return earlier
+        return earlier_outcome() or Outcome(loaded.version, (), attempts)
+
+    # Whether a command is a repeated one is asked only when it wrote nothing: the usual case pays nothing for it.
+    def earlier_outcome() -> Outcome | None:
+        events = store.executed(aggregate, aggregate_id, metadata.command_id)
+        if not events:
+            return None
+        return Outcome(events[-1].version, [recorded.event for recorded in events], attempts, repeated=True)
+
+    return retrying(attempt)

@@ -19,7 +19,7 @@ from eventlib.errors import (
 )
 from eventlib.events import Event
 from eventlib.orders import ORDER
-from eventlib.orders.commands import AddItem, PlaceOrder, SubmitOrder
+from eventlib.orders.commands import AddItem, PlaceOrder, SetShippingCost, SubmitOrder
 from eventlib.orders.events import OrderDelivered, OrderItemAdded, OrderPlaced
 from eventlib.orders.order import Order, Status
 from eventlib.store.connection import connect
@@ -264,3 +264,21 @@ def test_an_event_of_newer_code_is_not_guessed_at(store: Store) -> None:
 def test_an_impossible_address_fails_in_seconds_with_the_reason() -> None:
     with pytest.raises(ServiceUnavailable, match=r"PostgreSQL at postgresql://me:\*\*\*@127.0.0.1:1/x cannot be used"):
         connect("postgresql://me:secret@127.0.0.1:1/x")
+
+
+def test_a_repeated_command_that_now_asks_for_what_already_is(store: Store) -> None:
+    order_id, change = uuid4(), metadata()
+    execute(store, order_id, PlaceOrder(USER, "EUR"))
+    first = handle(store, ORDER, order_id, SetShippingCost(490), change)
+    again = handle(store, ORDER, order_id, SetShippingCost(490), change)
+    other = handle(store, ORDER, order_id, SetShippingCost(490), metadata())
+    assert (again.events, again.version, again.repeated) == (first.events, 2, True)
+    assert (other.events, other.version, other.repeated) == ((), 2, False)
+
+
+def test_commands_of_one_append_are_told_apart(store: Store) -> None:
+    order_id, place, add = uuid4(), metadata(), metadata()
+    store.append(ORDER, order_id, 0, [PLACED, ADDED, ADDED], [place, add, add])
+    assert [one.event for one in store.executed(ORDER, order_id, place.command_id)] == [PLACED]
+    assert [one.version for one in store.executed(ORDER, order_id, add.command_id)] == [2, 3]
+    assert handle(store, ORDER, order_id, AddItem("A", 1, 100, "me"), add).repeated

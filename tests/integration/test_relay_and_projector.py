@@ -29,6 +29,7 @@ from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.orders import CART, USER, execute
+from tests.waiting import wait_for
 
 TOPIC = "order.events"
 
@@ -216,15 +217,6 @@ def test_a_second_relay_stands_by_and_takes_over(
         with running(second):
             execute(store, uuid4(), *CART)
             wait_for(lambda: unpublished(store) == 0)
-
-
-def wait_for(condition: object, seconds: float = 20.0) -> None:
-    assert callable(condition)
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError(f"not within {seconds} s")
 
 
 def test_the_read_model_equals_the_fold(

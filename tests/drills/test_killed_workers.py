@@ -1,0 +1,97 @@
+"""Drills with real faults: whatever is killed, nothing is lost and nothing is doubled."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+
+from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.projections.reconcile import verify
+from eventlib.store.event_store import Store
+from eventlib.streaming.clients import KafkaAddress
+from tests.integration.test_relay_and_projector import messages_of, versions_of
+from tests.orders import CART, execute
+from tests.processes import background, eventlib, workers_of
+from tests.waiting import wait_for
+
+
+def test_sigkill_of_relay_and_projector_under_load(
+    database_url: str, store: Store, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    orders = [uuid4() for _ in range(800)]
+    writer = threading.Thread(target=write, args=(database_url, orders))
+    killed = 0
+    with background(eventlib_environment, "run", "all") as supervisor:
+        wait_for(lambda: len(workers_of(supervisor)) == 2)
+        writer.start()
+        while writer.is_alive():
+            writer.join(random.uniform(0.3, 0.9))
+            if workers := list(workers_of(supervisor).values()):
+                random.choice(workers).send_signal(signal.SIGKILL)
+                killed += 1
+    assert killed >= 3
+    finished = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
+    assert finished.returncode == 0, finished.stderr
+    result = verify(store, ORDER_PROJECTIONS)
+    assert (result.aggregates, result.equal, result.behind) == (len(orders), len(orders), 0)
+    # In the topic each version stands at least once, and for the first time in order.
+    for versions in versions_of(messages_of(kafka)).values():
+        assert list(dict.fromkeys(versions)) == list(range(1, len(CART) + 1))
+
+
+def write(database_url: str, orders: list[UUID]) -> None:
+    with Store.open(database_url) as store:
+        for command in CART:
+            for order_id in orders:
+                execute(store, order_id, command)
+
+
+def test_workers_end_when_their_supervisor_is_killed(eventlib_environment: dict[str, str]) -> None:
+    with background(eventlib_environment, "run", "all") as supervisor:
+        wait_for(lambda: len(workers_of(supervisor)) == 2)
+        workers = list(workers_of(supervisor).values())
+        supervisor.kill()
+        _, alive = psutil.wait_procs(workers, timeout=30)
+        assert not alive
+
+
+def test_sigterm_stops_the_whole_tree_cleanly(eventlib_environment: dict[str, str], store: Store) -> None:
+    with background(eventlib_environment, "run", "all") as supervisor:
+        execute(store, uuid4(), *CART)
+        wait_for(lambda: store.connection.execute("SELECT count(*) FROM order_projections").fetchall()[0][0] == 1)
+        workers = list(workers_of(supervisor).values())
+        supervisor.terminate()
+        assert supervisor.wait(30) == 0
+        assert len(workers) == 2 and not any(worker.is_running() for worker in workers)
+
+
+def test_what_cannot_be_done_is_said_and_not_called_done(
+    store: Store, eventlib_environment: dict[str, str], tmp_path: Path
+) -> None:
+    execute(store, uuid4(), *CART)
+    # A constraint that no row of this projection can meet: the projector fails again and again.
+    store.connection.execute("ALTER TABLE order_projections ADD CHECK (item_count > 1000)")
+    stuck = eventlib(eventlib_environment, "run", "all", "--until-caught-up", "--patience", "4")
+    assert stuck.returncode == 1
+    assert "nothing has moved for 4 s" in stuck.stderr and "6 messages not applied to order_projections" in stuck.stderr
+    assert "order_projections_item_count_check" in stuck.stderr
+    store.connection.execute("ALTER TABLE order_projections DROP CONSTRAINT order_projections_item_count_check")
+    healed = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
+    assert healed.returncode == 0, healed.stderr
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+@pytest.mark.parametrize("arguments", [("run", "relay"), ("run", "projector"), ("run", "all")])
+def test_a_dead_broker_is_said_within_seconds(
+    arguments: tuple[str, ...], database_url: str, eventlib_environment: dict[str, str]
+) -> None:
+    dead = {**eventlib_environment, "EVENTLIB_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    failed = eventlib(dead, *arguments, timeout_s=20)
+    assert failed.returncode == 1
+    assert "Kafka at 127.0.0.1:1 cannot be used" in failed.stderr and "Traceback" not in failed.stderr
