@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -14,7 +14,7 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON object to standard output, for scripts."""
-    results.print(json.dumps(document, ensure_ascii=False), markup=False)
+    results.print(msgspec.json.encode(document).decode(), markup=False)
 
 
 def progress() -> Progress:
