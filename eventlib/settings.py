@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -113,8 +114,6 @@ def without_password(url: str) -> str:
     >>> without_password("postgresql://me:secret@db.example:5432/shop")
     'postgresql://me:***@db.example:5432/shop'
     """
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user_info, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user_info.partition(':')[0]}:***@{host}"))
+    # In the text itself, since urlunsplit drops the slashes of a URL without a host, which is how a socket is named.
+    shown = re.sub(r"^([^:]+://[^:@/?]*):[^/?]*@", r"\1:***@", url)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)

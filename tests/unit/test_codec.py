@@ -39,7 +39,7 @@ class Noted(Event, frozen=True):
     ],
 )
 def test_refuses(event: Event, reason: str) -> None:
-    with pytest.raises(InvalidEvent, match=f"{type(event).__name__} was refused.*") as caught:
+    with pytest.raises(InvalidEvent, match=rf"{type(event).__name__} was refused.*") as caught:
         encode_event(event)
     assert reason in str(caught.value)
 
@@ -54,7 +54,7 @@ def test_any_other_text_comes_back(text: str) -> None:
 
 
 def test_unknown_field_is_unreadable() -> None:
-    with pytest.raises(UnreadableEvent, match="OrderDelivered.*unknown field `surprise`"):
+    with pytest.raises(UnreadableEvent, match=r"OrderDelivered.*unknown field `surprise`"):
         ORDER.decode("OrderDelivered", 1, '{"surprise": 1}')
 
 
@@ -117,12 +117,12 @@ def test_an_address_is_cut_to_its_network(ip: str, kept: str) -> None:
 
 
 def test_not_an_address() -> None:
-    with pytest.raises(InvalidEvent, match="metadata.ip is not an address: 'home'"):
+    with pytest.raises(InvalidEvent, match=r"metadata.ip is not an address: 'home'"):
         metadata(ip="home")
 
 
 def test_metadata_is_checked_too() -> None:
-    with pytest.raises(InvalidEvent, match="Metadata was refused.*actor"):
+    with pytest.raises(InvalidEvent, match=r"Metadata was refused.*actor"):
         encode_metadata(Metadata(command_id=uuid4(), correlation_id=uuid4(), actor=7))  # type: ignore[arg-type]
 
 

@@ -1,0 +1,125 @@
+"""The command line as its users meet it: what it prints, and an exit code that tells the truth."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from eventlib.store.event_store import Store
+from eventlib.store.scratch_database import scratch_database
+from tests.orders import CART, execute
+from tests.processes import eventlib
+
+
+def test_status_of_a_healthy_system(store: Store, eventlib_environment: dict[str, str], database_url: str) -> None:
+    execute(store, uuid4(), *CART)
+    done = eventlib(eventlib_environment, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert status["database_url"] == database_url
+    assert status["kafka_bootstrap"] == eventlib_environment["EVENTLIB_KAFKA_BOOTSTRAP"]
+    assert {part["name"]: part["health"] for part in status["parts"]} == {
+        "postgres": "healthy",
+        "kafka": "healthy",
+        "schema": "healthy",
+    }
+    assert status["backlog"]["unpublished"] == len(CART)
+
+
+def test_status_of_a_system_that_is_down(eventlib_environment: dict[str, str]) -> None:
+    down = {
+        **eventlib_environment,
+        "EVENTLIB_DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/x",
+        "EVENTLIB_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+    }
+    done = eventlib(down, "status", "--json", timeout_s=30)
+    assert done.returncode == 1
+    assert "hunter2" not in done.stdout + done.stderr
+    assert {part["health"] for part in json.loads(done.stdout)["parts"]} <= {"broken", "stopped"}
+
+
+def test_a_database_without_the_schema_is_said(empty_database_url: str, eventlib_environment: dict[str, str]) -> None:
+    bare = {**eventlib_environment, "EVENTLIB_DATABASE_URL": empty_database_url}
+    for command in (("projections", "verify"), ("simulate",), ("run", "relay")):
+        done = eventlib(bare, *command)
+        assert done.returncode == 1 and "run `eventlib init`" in done.stderr, done.stderr
+    assert "run `eventlib init`" in eventlib(bare, "status").stdout
+
+
+def test_init_is_idempotent_and_keeps_the_number_of_partitions(
+    empty_database_url: str, eventlib_environment: dict[str, str]
+) -> None:
+    bare = {**eventlib_environment, "EVENTLIB_DATABASE_URL": empty_database_url}
+    assert "applied 0001_event_store" in eventlib(bare, "init", "--partitions", "2").stderr
+    again = eventlib(bare, "init", "--partitions", "2")
+    assert again.returncode == 0 and "applied" not in again.stderr
+    other = eventlib(bare, "init", "--partitions", "4")
+    assert other.returncode == 1 and "event_store has 2 partitions, for ever" in other.stderr
+
+
+def test_simulating_twice_adds_nothing(eventlib_environment: dict[str, str], store: Store) -> None:
+    arguments = ("simulate", "--orders", "20", "--hot-orders", "1", "--hot-events", "60", "--json")
+    first, second = (eventlib(eventlib_environment, *arguments) for _ in range(2))
+    assert first.returncode == second.returncode == 0
+    assert json.loads(first.stdout)["events"] > 100 and json.loads(second.stdout)["events"] == 0
+    assert json.loads(first.stdout)["interesting_order_id"] == json.loads(second.stdout)["interesting_order_id"]
+
+
+def test_the_read_model_is_verified_with_a_true_exit_code(store: Store, eventlib_environment: dict[str, str]) -> None:
+    execute(store, uuid4(), *CART)
+    not_covered = eventlib(eventlib_environment, "projections", "verify", "--json")
+    assert (not_covered.returncode, json.loads(not_covered.stdout)["missing"]) == (3, 1)
+    assert eventlib(eventlib_environment, "run", "all", "--until-caught-up").returncode == 0
+    verified = eventlib(eventlib_environment, "projections", "verify")
+    assert verified.returncode == 0 and "1 of 1 orders are what the log says" in verified.stdout
+    store.connection.execute("UPDATE order_projections SET status = 'paid'")
+    failed = eventlib(eventlib_environment, "projections", "verify")
+    assert failed.returncode == 1 and "status: the log says submitted, the row paid" in failed.stderr
+
+
+def test_bench_append_tells_value_floor_and_ratio(eventlib_environment: dict[str, str], store: Store) -> None:
+    done = eventlib(eventlib_environment, "bench", "append", "--events", "20", "--rounds", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    benchmark = json.loads(done.stdout)
+    assert benchmark["name"] == "append" and benchmark["machine"]["cores"]
+    assert [result["case"] for result in benchmark["results"]] == ["1 writer, 1 a batch", "1 writer, 10 a batch"]
+    for result in benchmark["results"]:
+        assert result["unit"] == "events/s" and result["floor_name"]
+        assert result["ratio"] == pytest.approx(result["value"] / result["floor"])
+    assert store.connection.execute("SELECT count(*) FROM event_store").fetchall() == [(0,)]
+    left_behind = (
+        "SELECT count(*) FROM pg_database WHERE datname LIKE 'eventlib_scratch_%' AND datname <> current_database()"
+    )
+    assert store.connection.execute(left_behind).fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "code", "said"),
+    [
+        ({"EVENTLIB_DATABASE_URI": "x"}, ("status",), 1, "did you mean EVENTLIB_DATABASE_URL"),
+        ({}, ("import", "olist", "/nowhere"), 1, "/nowhere"),
+        ({}, ("simulate", "--orders", "-1"), 2, "--orders"),
+        ({}, ("simulate", "--hot-events", "3"), 2, "--hot-events"),
+        ({}, ("fly",), 2, "No such command"),
+    ],
+)
+def test_wrong_input_is_refused_with_a_reason_and_no_traceback(
+    variables: dict[str, str], arguments: tuple[str, ...], code: int, said: str, eventlib_environment: dict[str, str]
+) -> None:
+    done = eventlib({**eventlib_environment, **variables}, *arguments)
+    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_what_only_reads_the_log_needs_no_kafka(store: Store, eventlib_environment: dict[str, str]) -> None:
+    execute(store, uuid4(), *CART)
+    without = {**eventlib_environment, "EVENTLIB_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    assert eventlib(without, "projections", "verify").returncode == 3
+
+
+def test_a_scratch_database_is_gone_afterwards_whatever_happens(database_url: str, store: Store) -> None:
+    with pytest.raises(RuntimeError, match="in between"), scratch_database(database_url, 2):
+        raise RuntimeError("in between")
+    names = "SELECT count(*) FROM pg_database WHERE datname LIKE 'eventlib_scratch_%' AND datname <> current_database()"
+    assert store.connection.execute(names).fetchall() == [(0,)]

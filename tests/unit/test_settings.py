@@ -1,0 +1,81 @@
+"""Settings: typed, validated, and never showing a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from eventlib.errors import SettingsError
+from eventlib.settings import Settings, without_password
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_defaults_name_no_server() -> None:
+    settings = Settings.load()
+    assert settings.database_url is None and settings.kafka_bootstrap is None
+    assert settings.state_dir.is_absolute() and settings.store_partitions == 16
+
+
+def test_the_environment_wins_over_the_file(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "eventlib.toml").write_text('kafka_bootstrap = "file:1"\ntopic_partitions = 12\n')
+    monkeypatch.setenv("EVENTLIB_KAFKA_BOOTSTRAP", "environment:2")
+    settings = Settings.load()
+    assert (settings.kafka_bootstrap, settings.topic_partitions) == ("environment:2", 12)
+
+
+def test_a_file_of_another_name(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "other.toml").write_text('[kafka_options]\n"sasl.password" = "hunter2"\n')
+    monkeypatch.setenv("EVENTLIB_CONFIG", "other.toml")
+    assert Settings.load().kafka_options["sasl.password"].get_secret_value() == "hunter2"
+    monkeypatch.setenv("EVENTLIB_CONFIG", "missing.toml")
+    with pytest.raises(SettingsError, match=r"EVENTLIB_CONFIG names missing.toml, which is not a file"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("EVENTLIB_DATABASE_URI", "x", "EVENTLIB_DATABASE_URI is not a setting.*did you mean EVENTLIB_DATABASE_URL"),
+        ("EVENTLIB_DATABASE_URL", "mysql://me:hunter2@db/x", "database_url: .*must look like postgresql://"),
+        ("EVENTLIB_KAFKA_BOOTSTRAP", "localhost", "kafka_bootstrap: "),
+        ("EVENTLIB_STORE_PARTITIONS", "0", "store_partitions: .*greater than or equal to 1"),
+        ("EVENTLIB_STORE_PARTITIONS", "many", "store_partitions: .*valid integer"),
+        ("EVENTLIB_KAFKA_OPTIONS", "{hunter2", "kafka_options"),
+    ],
+)
+def test_what_is_wrong_is_named_and_no_value_shown(
+    variable: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=reason) as caught:
+        Settings.load()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["unknown_key = 1", "store_partitions = [", 'database_url = "x"'])
+def test_a_wrong_file_is_refused(text: str, empty_folder: Path) -> None:
+    (empty_folder / "eventlib.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"eventlib\.toml"):
+        Settings.load()
+
+
+def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLIB_DATABASE_URL", "postgresql://me:hunter2@db/x")
+    monkeypatch.setenv("EVENTLIB_KAFKA_OPTIONS", '{"sasl.password": "hunter2"}')
+    assert "hunter2" not in repr(Settings.load())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:p%40ss:w@db:5432/x?a=b", "postgresql://me:***@db:5432/x?a=b"),
+        ("postgresql://me@db/x", "postgresql://me@db/x"),
+        ("postgresql:///x?host=%2Ftmp&password=secret", "postgresql:///x?host=%2Ftmp&password=***"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
