@@ -20,8 +20,9 @@ R = TypeVar("R", bound=msgspec.Struct)
 class Projection(Generic[S, R]):
     """A read model with one row an aggregate.
 
-    Two statements of `sql/queries` belong to it: `<name>_read.sql` returns (key, version, state as text) of the rows with
-    the given keys, `<name>_write.sql` inserts or updates rows, given as one JSON document, unless a newer one is there.
+    Its statements are in `sql/queries`, named after it: `<name>_read` returns (key, version, state as text) of the rows with
+    the given keys; `<name>_write` inserts or updates rows, given as one JSON document, unless a newer one is there;
+    `<name>_rows`, `<name>_orphans` and `<name>_lag` serve reconciliation and the measurement of its freshness.
 
     Attributes:
         name: of the projection, of its table, and of its consumer group.

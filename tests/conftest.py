@@ -41,24 +41,28 @@ def state_dir() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(state_dir: Path) -> Iterator[EmbeddedPostgres]:
+def server_url(state_dir: Path) -> Iterator[str]:
+    """A PostgreSQL on which databases may be created: the embedded one, unless TEST_DATABASE_URL names another."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
     server = EmbeddedPostgres(state_dir)
     server.start()
-    yield server
+    yield server.url
     server.stop()
 
 
 @pytest.fixture
-def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+def empty_database_url(server_url: str) -> Iterator[str]:
     """A database without a schema, dropped after the test."""
-    with scratch_database(postgres.url) as url:
+    with scratch_database(server_url) as url:
         yield url
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+def database_url(server_url: str) -> Iterator[str]:
     """A database with the schema and no events, dropped after the test."""
-    with scratch_database(postgres.url, STORE_PARTITIONS) as url:
+    with scratch_database(server_url, STORE_PARTITIONS) as url:
         yield url
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from eventlib.cli import bench, orders, projections, run, servers
+from eventlib.cli import bench, demo, orders, projections, report, run, servers
 from eventlib.cli.output import notes
 from eventlib.errors import EventlibError, ReportError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (servers, orders, run, projections, bench):
+for commands in (demo, servers, orders, run, projections, report, bench):
     app.add_typer(commands.app)
 
 

@@ -99,6 +99,7 @@ def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PAT
             supervisor.tend()
             # An event is left twice: once to be published, once to be applied.
             most = max(most, 2 * now.unpublished + sum(now.unapplied.values()))
-            bar.update(task, total=most, completed=most - 2 * now.unpublished - sum(now.unapplied.values()))
+            done = most - 2 * now.unpublished - sum(now.unapplied.values())
+            bar.update(task, total=most, completed=done, visible=most > 0)
 
         return catch_up(lambda: backlog(connection, admin, [ORDER_PROJECTIONS]), stop, between, patience_s)

@@ -1,10 +1,12 @@
-"""How fresh the read model of orders was kept: from append to visible."""
+"""How fresh a read model was kept: from append to visible."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from eventlib.projection import Projection
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 
@@ -14,20 +16,21 @@ class Lag:
     """From the start of an event's transaction to its being written to the read model.
 
     Attributes:
-        orders: how many orders were looked at, each by its newest event.
+        aggregates: how many were looked at, each by its newest event.
         median_ms: of them, in milliseconds.
         p99_ms: the 99th percentile, in milliseconds.
     """
 
-    orders: int
+    aggregates: int
     median_ms: float
     p99_ms: float
 
 
-def projection_lag(connection: Connection, since: datetime) -> Lag | None:
-    """The lag of the orders written since an instant of the database's clock; None when there are none."""
-    orders, percentiles = connection.execute(query("projection_lag"), {"since": since}).fetchall()[0]
-    return Lag(orders, *map(float, percentiles)) if orders else None
+def projection_lag(connection: Connection, projection: Projection[Any, Any], since: datetime) -> Lag | None:
+    """The lag of the aggregates written since an instant of the database's clock; None when there are none."""
+    rows = connection.execute(query(f"{projection.name}_lag"), {"since": since}).fetchall()
+    aggregates, percentiles = rows[0]
+    return Lag(aggregates, *map(float, percentiles)) if aggregates else None
 
 
 def database_clock(connection: Connection) -> datetime:

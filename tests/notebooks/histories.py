@@ -1,0 +1,95 @@
+"""Orders with a history worth reporting on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from eventlib.orders import ORDER
+from eventlib.orders import commands as c
+from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.store.event_store import Store
+from eventlib.store.handle import handle
+from eventlib.store.queries import query
+from tests.orders import USER, metadata
+
+CUSTOMER = {"actor": "customer 7f3c", "device": "iOS 17.4", "ip": "203.0.113.77"}
+PAYMENTS = {"actor": "payment service"}
+AGENT = {"actor": "agent s-014", "device": "desk console"}
+LATE = timedelta(hours=9, minutes=12)
+
+Step = tuple[c.Command, dict[str, Any]]
+
+RICH: Sequence[Step] = [
+    (c.PlaceOrder(USER, "EUR"), CUSTOMER),
+    (c.AddItem("WIDGET-42", 2, 1499, "customer 7f3c"), CUSTOMER),
+    (c.AddItem("LAMP-7", 1, 4999, "customer 7f3c"), CUSTOMER),
+    (c.ApplyCoupon("WELCOME", 300), CUSTOMER),
+    (c.RemoveItem("LAMP-7", "customer 7f3c"), {**CUSTOMER, "reason": "too bright"}),
+    (c.ChangeQuantity("WIDGET-42", 3, "customer 7f3c"), CUSTOMER),
+    (c.ChangeAddress("Ada Moreau", "12 rue des Lilas", "69003", "Lyon", "", "FR"), CUSTOMER),
+    (c.SetShippingCost(490), {"actor": "shipping service"}),
+    (c.SubmitOrder(), CUSTOMER),
+    (c.DeclinePayment("P-1", "visa 4242", 4687), {**PAYMENTS, "reason": "insufficient funds"}),
+    (c.AuthorizePayment("P-2", "gift card", 2000), PAYMENTS),
+    (c.AuthorizePayment("P-3", "visa 1881", 2687), PAYMENTS),
+    (c.CapturePayment("P-2"), PAYMENTS),
+    (c.CapturePayment("P-3"), PAYMENTS),
+    (c.ChangeAddress("Ada Moreau", "3 quai Perrache", "69002", "Lyon", "", "FR"), {**AGENT, "reason": "ticket 8841"}),
+    (c.ShipOrder("Colissimo", "6A123"), {"actor": "warehouse 2"}),
+    (c.DeliverOrder(), {"actor": "carrier", "occurred_at": datetime.now(UTC) - LATE}),
+    (c.RequestRefund("R-1", 1499), {**AGENT, "reason": "arrived broken, ticket 8902"}),
+    (c.ApproveRefund("R-1"), AGENT),
+]
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(2)>" onload="alert(3)'
+
+HOSTILE_STEPS: Sequence[Step] = [
+    (c.PlaceOrder(USER, "JPY"), {"actor": HOSTILE, "reason": HOSTILE, "device": HOSTILE}),
+    (c.AddItem(HOSTILE, 1, 1200, HOSTILE), {"actor": HOSTILE, "reason": "$x^2$ {{ 7 * 7 }} {% raw %} &amp;"}),
+    (c.RemoveItem(HOSTILE, HOSTILE), {"actor": HOSTILE, "reason": HOSTILE}),
+]
+
+
+def write(store: Store, order_id: UUID, steps: Sequence[Step] = RICH) -> None:
+    """Let the order go through the steps."""
+    for command, about in steps:
+        handle(store, ORDER, order_id, command, metadata(**about))
+
+
+def write_long(store: Store, order_id: UUID, number: int) -> None:
+    """An order with many events: one item whose quantity goes up and down."""
+    state = ORDER.initial()
+    events = []
+    for command in (
+        c.PlaceOrder(USER, "EUR"),
+        c.AddItem("LAMP-7", 1, 4999, "customer 7f3c"),
+        *(c.ChangeQuantity("LAMP-7", 2 + index % 7, "customer 7f3c") for index in range(number - 2)),
+    ):
+        decided = ORDER.decide(state, command)
+        events += decided
+        state = ORDER.fold(decided, state)
+    store.append(ORDER, order_id, 0, events, metadata())
+
+
+def project(store: Store, order_id: UUID, until: int | None = None) -> None:
+    """Write the order's row as a projector would, up to and including a version."""
+    events = list(store.read(ORDER, order_id, until=until))
+    state = ORDER_PROJECTIONS.initial()
+    for recorded in events:
+        state = ORDER_PROJECTIONS.fold(state, recorded)
+    row = ORDER_PROJECTIONS.row(order_id, state, len(events))
+    store.connection.execute(query("order_projections_write"), {"rows": msgspec.json.encode([row]).decode()})
+
+
+def tamper(database_url: str, statement: str, *values: object) -> None:
+    """Change the log as only somebody with all rights on the database can: with its triggers switched off."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE event_store DISABLE TRIGGER ALL")
+        connection.execute(statement, values)  # type: ignore[call-overload]
+        connection.execute("ALTER TABLE event_store ENABLE ALWAYS TRIGGER event_store_append_only")
