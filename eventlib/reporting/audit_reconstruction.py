@@ -22,6 +22,7 @@ from eventlib.orders.sentences import sentence, words
 from eventlib.reporting.differences import differences
 from eventlib.reporting.event_table import EventTable, event_table, stamp
 from eventlib.reporting.fragment import Fragment, rendered, styled
+from eventlib.reporting.inline_svg import without_links
 from eventlib.reporting.timeline import Moment, draw, finding, lane_of, narration, narrow_scene, wide_scene
 from eventlib.reporting.verdict import Evidence, Outcome, Verdict
 from eventlib.reporting.verdict_box import verdict_box
@@ -135,15 +136,19 @@ class ReconstructionReport:
             moment.version: f"{moment.version} {moment.label}, {stamp(moment.recorded_at)} UTC" for moment in moments
         }
         wide = wide_scene(moments)
-        html = rendered(
-            "fragments/timeline.html.j2",
-            title=title,
-            apart=any(moment.is_apart for moment in moments),
-            tallest_bar=wide.tallest_bar,
-            wide=Markup(draw(wide, "wide", description, targets)),  # noqa: S704 - our own SVG, escaped where it is made
-            narrow=Markup(draw(narrow_scene(moments), "narrow", description, targets)),  # noqa: S704
-        )
-        return Fragment(html, f"{title}. {description}")
+        drawings = draw(wide, "wide", description, targets), draw(narrow_scene(moments), "narrow", description, targets)
+
+        def html(wide_svg: str, narrow_svg: str) -> str:
+            return rendered(
+                "fragments/timeline.html.j2",
+                title=title,
+                apart=any(moment.is_apart for moment in moments),
+                tallest_bar=wide.tallest_bar,
+                wide=Markup(wide_svg),  # noqa: S704 - our own SVG, escaped where it is made
+                narrow=Markup(narrow_svg),  # noqa: S704
+            )
+
+        return Fragment(html(*map(without_links, drawings)), f"{title}. {description}", published=html(*drawings))
 
     def events(self) -> Fragment:
         """Every event: what happened, who did it, with what and why, what it changed, and the order before and after."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,6 +27,8 @@ from eventlib.settings import CONFIG_VARIABLE, PREFIX, Settings
 CELL_TIMEOUT_S = 600
 START_TIMEOUT_S = 60
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
 Progress = Callable[[int, int], None]
 """Told after each code cell: how many are done, of how many."""
 
@@ -35,11 +38,13 @@ class ExecutionFailed(ReportError):
 
     Attributes:
         notebook: as far as it came.
+        traceback: of the cell that failed; empty if there is none, or if the message was written to be enough.
     """
 
     def __init__(self, message: str, notebook: NotebookNode) -> None:
         super().__init__(message)
         self.notebook = notebook
+        self.traceback = _traceback(notebook)
 
 
 def execute(
@@ -194,6 +199,14 @@ def _failure_of(error: PapermillExecutionError) -> str:
     if error.ename in _PLAIN_ERRORS:
         return str(error.evalue)
     return f"a cell raised {error.ename}: {error.evalue}" if error.ename else "a cell failed"
+
+
+def _traceback(notebook: NotebookNode) -> str:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and output.ename not in _PLAIN_ERRORS:
+                return _ANSI.sub("", "\n".join(output.traceback))
+    return ""
 
 
 def _names_of(kind: type[EventlibError]) -> set[str]:

@@ -53,6 +53,11 @@ def inline_svg(figure: Figure, name: str, label: str, links: dict[int, str] | No
     return _with_titles(svg, links or {})
 
 
+def without_links(svg: str) -> str:
+    """The same without its links: JupyterLab takes every `<a>` for one of HTML, and fails on those of SVG."""
+    return re.sub(r"<a [^>]*>", "<g>", svg).replace("</a>", "</g>")
+
+
 def _sized_by_the_page(svg: str, label: str) -> str:
     """Let the page decide the size, and say what it shows."""
     opening = svg[: svg.index(">") + 1]
@@ -71,9 +76,10 @@ def _with_inherited_font(svg: str) -> str:
 
 
 def _with_titles(svg: str, links: dict[int, str]) -> str:
-    # Out of the order of tabbing: the same events follow as a table, and a plot is one image to a screen reader.
+    # In place of what matplotlib writes, which would open a new window. Out of the order of tabbing: the same events
+    # follow as a table, and a plot is one image to a screen reader.
     return re.sub(
-        r'<a href="#event-(\d+)">',
+        r'<a href="#event-(\d+)"[^>]*>',
         lambda match: (
             f'<a href="#event-{match[1]}" tabindex="-1"><title>{escape(links.get(int(match[1]), ""))}</title>'
         ),

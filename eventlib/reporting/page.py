@@ -12,7 +12,7 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from eventlib.reporting.fragment import BARE_MIME, rendered, style_sheet
+from eventlib.reporting.fragment import PUBLISHED_MIME, rendered, style_sheet
 from eventlib.reporting.result import Result
 from eventlib.resources import resource
 
@@ -88,7 +88,7 @@ def output_html(output: NotebookNode) -> str:
     if output.output_type == "stream":
         return f"<pre>{escape(output.text)}</pre>"
     data = output.get("data", {})
-    for kind in (BARE_MIME, "text/html"):
+    for kind in (PUBLISHED_MIME, "text/html"):
         if kind in data:
             return str(data[kind])
     for kind in ("image/png", "image/jpeg"):

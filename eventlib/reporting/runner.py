@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -25,8 +24,6 @@ from eventlib.reporting.verdict import EXIT_ERROR, HandedOver, Verdict, exit_cod
 from eventlib.settings import Settings
 
 NOTEBOOK = "notebook.ipynb"
-
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def run_report(
             )
         except ExecutionFailed as failure:
             result = _result(report, parameters, started_at, None, str(failure))
-            folder = _publish(partial, failure.notebook, failure_page(result, _traceback(failure.notebook)), result)
+            folder = _publish(partial, failure.notebook, failure_page(result, failure.traceback), result)
             rebuild_gallery(settings.reports_dir)
             raise ReportFailed(f"report {name} could not be run: {failure}", folder) from None
         result = _result(report, parameters, started_at, handed_over, None)
@@ -142,12 +139,3 @@ def _result(
         evidence=handed_over.evidence if handed_over else None,
         software=software(),
     )
-
-
-def _traceback(notebook: NotebookNode) -> str:
-    """The traceback of the cell that failed, without colours; empty if there is none."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                return _ANSI.sub("", "\n".join(output.traceback))
-    return ""

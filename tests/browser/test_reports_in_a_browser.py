@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from eventlib.reporting.runner import ReportFailed, run_report
 from eventlib.settings import Settings
 from eventlib.store.event_store import Store
+from eventlib.store.scratch_database import scratch_database
+from tests.conftest import STORE_PARTITIONS
 from tests.notebooks.histories import HOSTILE_STEPS, project, write, write_long
 
 pytestmark = pytest.mark.browser
@@ -72,10 +74,15 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def pages(store: Store, database_url: str, tmp_path: Path) -> dict[str, Path]:
+@pytest.fixture(scope="module")
+def pages(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """One report of each kind, an error, and the gallery that lists them."""
-    settings = Settings(database_url=database_url, reports_dir=tmp_path / "out")
+    with scratch_database(server_url, STORE_PARTITIONS) as url, Store.open(url) as store:
+        settings = Settings(database_url=url, reports_dir=tmp_path_factory.mktemp("reports"))
+        yield publish_all(store, settings)
+
+
+def publish_all(store: Store, settings: Settings) -> dict[str, Path]:
     orders: dict[str, UUID] = {name: uuid4() for name in ("verified", "failed", "not covered", "hostile", "long")}
     for name in ("verified", "failed", "not covered"):
         write(store, orders[name])

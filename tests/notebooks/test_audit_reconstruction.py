@@ -15,6 +15,7 @@ import pytest
 from eventlib.errors import ReportError
 from eventlib.orders.commands import RequestRefund
 from eventlib.reporting.audit_reconstruction import open_reconstruction
+from eventlib.reporting.fragment import PUBLISHED_MIME
 from eventlib.reporting.runner import PublishedRun, ReportFailed, run_report
 from eventlib.reporting.verdict import Outcome
 from eventlib.settings import Settings
@@ -285,7 +286,7 @@ def test_what_cannot_be_told_is_published_as_an_error(
 
     result = json.loads((failed.value.folder / "result.json").read_text())
     assert result["exit_code"] == 2 and result["verdict"] is None and re.search(message, result["error"])
-    assert re.search(message, _Page(failed.value.folder / "index.html").text)
+    assert re.search(message, _Page(failed.value.folder / "index.html").text, re.IGNORECASE)
     assert "Error" in _Page(settings.reports_dir / "index.html").text
 
 
@@ -306,13 +307,16 @@ def test_opened_by_hand_it_says_what_to_do(order_id: UUID, database_url: str, mo
 
     assert str(report._repr_mimebundle_()["text/html"]).startswith('<div class="ev"><style>')
     assert report.verdict().text.startswith("VERIFIED")
+    timeline = report.timeline()._repr_mimebundle_()
+    assert "<a " not in timeline["text/html"], "JupyterLab fails on links in SVG"
+    assert '<a href="#event-19"' in timeline[PUBLISHED_MIME]
     frame = report.frame()
     assert len(frame) == 19 and frame.loc[19, "status"] == "partly_refunded" and frame.loc[5, "reason"] == "too bright"
 
 
 def test_the_notebook_holds_no_logic_and_no_outputs() -> None:
     path = Path(__file__).parent.parent.parent / "notebooks" / "audit_reconstruction.ipynb"
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
     assert len(notebook.cells) < 10
     for cell in notebook.cells:

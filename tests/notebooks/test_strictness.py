@@ -111,6 +111,13 @@ def test_the_traceback_is_on_the_page(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in page and "secret_name / 0" in page and "\x1b" not in page
 
 
+def test_a_message_that_is_written_for_the_reader_needs_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ReportFailed) as failed:
+        publish(tmp_path, "from eventlib.errors import ReportError\nraise ReportError('say only this')")
+    page = (failed.value.folder / "index.html").read_text()
+    assert "Say only this" in page and "Traceback" not in page
+
+
 def test_values_arrive_in_their_types(tmp_path: Path) -> None:
     check = "assert (name, number, flag) == ('0\"07\\'\\n\\\\ {x} ü', 7, True), (name, number, flag)"
     run = publish(tmp_path, check, GOOD, parameters=ANSWER, name="0\"07'\n\\ {x} ü", number="7", flag="true")
@@ -136,7 +143,7 @@ def test_bad_parameters_are_refused_before_a_kernel_starts(
 
     monkeypatch.setattr("eventlib.reporting.runner.execute", no_kernel)
     with pytest.raises(ReportError, match=message) as refused:
-        publish(tmp_path, GOOD, parameters=ANSWER, **given)
+        publish(tmp_path, GOOD, parameters=ANSWER, timeout_s=60, **given)
     assert not isinstance(refused.value, ReportFailed)
     assert not (tmp_path / "out").exists()
 

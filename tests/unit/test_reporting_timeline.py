@@ -138,5 +138,7 @@ def test_the_drawing_is_one_named_image_with_real_text(scene_of: Callable[[Seque
     assert '<b> & "quoted" $x^2$' in text and "delivered" in text
     assert "<style" not in svg and "<metadata" not in svg and "xlink" not in svg and "font-family" not in svg
     assert not re.search(r"#0[0-9]0[19]0[19]", svg), "a placeholder colour was left"
-    assert {element.get("href") for element in root.iter("{http://www.w3.org/2000/svg}a")} == {"#event-2"}
+    links = list(root.iter("{http://www.w3.org/2000/svg}a"))
+    assert len(links) == 2 and all(link.attrib == {"href": "#event-2", "tabindex": "-1"} for link in links)
+    assert {link.findtext("{http://www.w3.org/2000/svg}title") for link in links} == {'a <title> & "more"'}
     assert all(str(element.get("id")).startswith("plot-") for element in root.iter() if element.get("id"))
