@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -23,13 +24,23 @@ from eventlib.reporting.differences import differences
 from eventlib.reporting.event_table import EventTable, event_table, stamp
 from eventlib.reporting.fragment import Fragment, rendered, styled
 from eventlib.reporting.inline_svg import without_links
-from eventlib.reporting.timeline import Moment, draw, finding, lane_of, narration, narrow_scene, wide_scene
+from eventlib.reporting.timeline import (
+    Moment,
+    draw,
+    finding,
+    finding_of_backfill,
+    lane_of,
+    narration,
+    narrow_scene,
+    wide_scene,
+)
 from eventlib.reporting.verdict import Evidence, Outcome, Verdict
 from eventlib.reporting.verdict_box import verdict_box
 from eventlib.services import Services
 from eventlib.settings import Settings
 from eventlib.store.event_store import Store
 from eventlib.temporal.as_of import InvalidAsOf, Now, parse_as_of
+from eventlib.temporal.backfill import backfill
 from eventlib.temporal.durations import in_words
 from eventlib.temporal.transitions import Transition
 
@@ -87,6 +98,7 @@ class ReconstructionReport:
         self._told = reconstruction
         self._transitions = reconstruction.replay.transitions
         self._order = reconstruction.replay.state
+        self._backfill = backfill(reconstruction.events)
         self._short_id = str(reconstruction.aggregate_id)[:8]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
@@ -115,13 +127,14 @@ class ReconstructionReport:
         added = sum(
             max(0, transition.after.item_count - transition.before.item_count) for transition in self._transitions
         )
+        lasted = self._backfill.span if self._backfill else events[-1].recorded_at - events[0].recorded_at
         facts = [
             ("Status", words(order.status)),
             ("Total", money(order.total_cents, order.currency)),
             ("Paid", money(order.captured_cents, order.currency)),
             ("Refunded", money(order.refunded_cents, order.currency)),
             ("Items", f"{order.item_count:,} of {added:,} ever added"),
-            ("First to last event", in_words(events[-1].recorded_at - events[0].recorded_at)),
+            ("First to last event", in_words(lasted)),
             ("People and systems", f"{len({recorded.metadata.actor for recorded in events}):,}"),
         ]
         return Fragment(rendered("fragments/facts.html.j2", facts=facts), "\n".join(": ".join(fact) for fact in facts))
@@ -131,7 +144,12 @@ class ReconstructionReport:
         moments = [_moment(transition) for transition in self._transitions]
         if not moments:
             return Fragment("", "There is nothing to draw: no event could be replayed.")
-        title, description = finding(moments), narration(moments)
+        if self._backfill:
+            # That all was recorded much later is said once, in the title; drawn, it would leave room for nothing else.
+            moments = [replace(moment, recorded_at=moment.occurred_at) for moment in moments]
+            title, description = finding_of_backfill(self._backfill), narration(moments, "that occurred")
+        else:
+            title, description = finding(moments), narration(moments)
         targets = {
             moment.version: f"{moment.version} {moment.label}, {stamp(moment.recorded_at)} UTC" for moment in moments
         }
@@ -143,6 +161,7 @@ class ReconstructionReport:
                 "fragments/timeline.html.j2",
                 title=title,
                 apart=any(moment.is_apart for moment in moments),
+                backfilled=self._backfill is not None,
                 tallest_bar=wide.tallest_bar,
                 wide=Markup(wide_svg),  # noqa: S704 - our own SVG, escaped where it is made
                 narrow=Markup(narrow_svg),  # noqa: S704
@@ -152,7 +171,7 @@ class ReconstructionReport:
 
     def events(self) -> Fragment:
         """Every event: what happened, who did it, with what and why, what it changed, and the order before and after."""
-        table: EventTable = event_table(self._told, remarks(self._told.events))
+        table: EventTable = event_table(self._told, remarks(self._told.events), self._backfill)
         html = rendered("fragments/events.html.j2", table=table)
         return Fragment(html, f"{len(self._told.events)} events")
 
@@ -162,7 +181,7 @@ class ReconstructionReport:
             transition for transition in self._transitions if isinstance(transition.recorded.event, e.OrderItemRemoved)
         ]
         if removals:
-            return _removal(removals[-1])
+            return self._removal(removals[-1])
         lines = receipt(self._order)
         html = rendered("fragments/cart.html.j2", lines=lines, version=self._told.events[-1].version)
         return Fragment(html, "\n".join(f"{line.label} {line.value}" for line in lines))
@@ -212,6 +231,24 @@ class ReconstructionReport:
             for transition in self._transitions
         ]
         return pd.DataFrame(rows).set_index("version")
+
+    def _removal(self, transition: Transition[Order]) -> Fragment:
+        recorded, event = transition.recorded, transition.recorded.event
+        assert isinstance(event, e.OrderItemRemoved)
+        before, after = receipt(transition.before), receipt(transition.after)
+        html = rendered(
+            "fragments/removal.html.j2",
+            sku=event.sku,
+            removed_by=event.removed_by,
+            reason=recorded.metadata.reason,
+            version=recorded.version,
+            at=stamp(recorded.occurred_at if self._backfill else recorded.recorded_at),
+            before=before,
+            after=after,
+            was={line.key: line.value for line in before},
+            now={line.key: line.value for line in after},
+        )
+        return Fragment(html, f"{event.sku} was removed by {event.removed_by} in event {recorded.version}")
 
     @property
     def _verdict(self) -> Verdict:
@@ -266,22 +303,3 @@ def _moment(transition: Transition[Order]) -> Moment:
         label=sentence(recorded.event, transition.before).subject,
         weight=2 if transition.before.status is not transition.after.status else 1 if removed else 0,
     )
-
-
-def _removal(transition: Transition[Order]) -> Fragment:
-    recorded, event = transition.recorded, transition.recorded.event
-    assert isinstance(event, e.OrderItemRemoved)
-    before, after = receipt(transition.before), receipt(transition.after)
-    html = rendered(
-        "fragments/removal.html.j2",
-        sku=event.sku,
-        removed_by=event.removed_by,
-        reason=recorded.metadata.reason,
-        version=recorded.version,
-        at=stamp(recorded.recorded_at),
-        before=before,
-        after=after,
-        was={line.key: line.value for line in before},
-        now={line.key: line.value for line in after},
-    )
-    return Fragment(html, f"{event.sku} was removed by {event.removed_by} in event {recorded.version}")

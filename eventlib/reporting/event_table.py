@@ -13,6 +13,7 @@ from eventlib.orders.changes import Change, changes, parts
 from eventlib.orders.order import Order
 from eventlib.orders.sentences import Sentence, sentence
 from eventlib.reporting.timeline.moments import NOTEWORTHY_DELAY
+from eventlib.temporal.backfill import Backfill
 from eventlib.temporal.durations import in_words
 from eventlib.temporal.transitions import Transition
 
@@ -64,7 +65,7 @@ class EventRow:
 
 @dataclass(frozen=True)
 class DayOfEvents:
-    """The events recorded on one day."""
+    """The events recorded on one day; of a backfill, those that occurred on it."""
 
     title: str
     summary: str
@@ -74,19 +75,21 @@ class DayOfEvents:
 
 @dataclass(frozen=True)
 class EventTable:
-    """The whole table: `rows` for a short history, `days` for a long one."""
+    """The whole table: `rows` for a short history, `days` for a long one. Of a backfill it tells when events occurred."""
 
+    backfill: Backfill | None
     number: int
     rows: Sequence[EventRow]
     days: Sequence[DayOfEvents]
     states_left_out: bool
 
 
-def event_table(told: Reconstruction[Order], remarks: Mapping[int, str]) -> EventTable:
+def event_table(told: Reconstruction[Order], remarks: Mapping[int, str], backfilled: Backfill | None) -> EventTable:
     """Put the events of a reconstruction into words.
 
     Args:
         remarks: what to point out, by version.
+        backfilled: how the history was recorded in one go afterwards, if it was.
     """
     is_long = len(told.events) > FOLDED_ABOVE
     transitions = {transition.recorded.version: transition for transition in told.replay.transitions}
@@ -108,8 +111,8 @@ def event_table(told: Reconstruction[Order], remarks: Mapping[int, str]) -> Even
             state = "" if left_out else lines.get(recorded.version, "")
             rows.append(_row(transition, offence, remark, () if is_long else _part_rows(transition), state))
     if not is_long:
-        return EventTable(len(told.events), rows, (), False)
-    return EventTable(len(told.events), (), _days(rows, transitions), left_out)
+        return EventTable(backfilled, len(told.events), rows, (), False)
+    return EventTable(backfilled, len(told.events), (), _days(rows, transitions, backfilled is not None), left_out)
 
 
 def stamp(at: datetime) -> str:
@@ -163,11 +166,16 @@ def _state_line(order: Order) -> str:
     return "; ".join(others + lines)
 
 
-def _days(rows: Sequence[EventRow], transitions: Mapping[int, Transition[Order]]) -> list[DayOfEvents]:
+def _days(
+    rows: Sequence[EventRow], transitions: Mapping[int, Transition[Order]], by_occurrence: bool
+) -> list[DayOfEvents]:
+    def day_of(recorded: Recorded[Event]) -> str:
+        return f"{recorded.occurred_at if by_occurrence else recorded.recorded_at:%-d %B %Y}"
+
     days = []
     # A hole belongs to the day of the event after it.
     dated = [
-        (f"{(row.recorded or following.recorded).recorded_at:%-d %B %Y}", row)  # type: ignore[union-attr]
+        (day_of(row.recorded or following.recorded), row)  # type: ignore[arg-type]
         for row, following in zip(rows, [*rows[1:], rows[-1]])
     ]
     # Days follow the versions: should a clock have gone back over midnight, a day comes twice rather than out of order.

@@ -13,7 +13,9 @@ import nbformat
 import pytest
 
 from eventlib.errors import ReportError
+from eventlib.orders import ORDER
 from eventlib.orders.commands import RequestRefund
+from eventlib.orders.simulation import simulate
 from eventlib.reporting.audit_reconstruction import open_reconstruction
 from eventlib.reporting.fragment import PUBLISHED_MIME
 from eventlib.reporting.runner import PublishedRun, ReportFailed, run_report
@@ -323,3 +325,19 @@ def test_the_notebook_holds_no_logic_and_no_outputs() -> None:
         if cell.cell_type == "code":
             assert not cell.outputs and cell.execution_count is None
             assert not re.search(r"\b(def|class|for|if|while|try|lambda)\b", re.sub(r"#.*", "", cell.source))
+
+
+def test_a_history_recorded_afterwards_is_told_by_when_it_happened(run: Run, store: Store, database_url: str) -> None:
+    with Store.open(database_url) as rival:
+        simulated = simulate(store, rival, orders=1, seed=1, hot_orders=0)
+    assert simulated.interesting_order_id is not None
+    project(store, simulated.interesting_order_id)
+
+    page = _Page(run(simulated.interesting_order_id).page)
+
+    assert "and was recorded in one go on" in page.text
+    assert "This history was recorded in one go on" in page.text
+    assert "Occurred (UTC)" in page.text and "Recorded (UTC)" not in page.text
+    first = next(store.read(ORDER, simulated.interesting_order_id))
+    assert f"{first.occurred_at:%H:%M:%S} recorded {first.recorded_at:%-d %b %Y %H:%M:%S}" in page.text
+    assert not [attributes for attributes in page.having("small") if attributes.get("class") == "late"]

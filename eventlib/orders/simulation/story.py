@@ -261,11 +261,11 @@ class _Story:
         ticket = some_ticket(self.rng)
         self._pause(10 * MINUTE, 5 * HOUR)
         asked = self.script.compose(
-            c.RequestRefund(f"refund-{number}", cents), self.agent, f"{reason}, {ticket}", conversation=ticket
+            c.RequestRefund(f"r{number}", cents), self.agent, f"{reason}, {ticket}", conversation=ticket
         )
         self.script.send(asked)
         self._pause(20 * MINUTE, 20 * HOUR)
-        approval = c.ApproveRefund(f"refund-{number}")
+        approval = c.ApproveRefund(f"r{number}")
         self.last = self.script.send(
             self.script.compose(approval, self.other_agent, f"checked, {ticket}", because=asked, conversation=ticket)
         )
@@ -343,7 +343,7 @@ class _Story:
         paid = script.state.captured_cents
         if traits.refund_too_high:
             self._pause(HOUR, 2 * DAY)
-            typo = c.RequestRefund("refund-0", paid * 10 + 1)
+            typo = c.RequestRefund("r0", paid * 10 + 1)
             script.send_in_vain(script.compose(typo, self.agent, f"a zero too many, {some_ticket(rng)}"))
         if traits.refund is Refund.WHOLE:
             self._refund_what_was_paid(rng.choice(catalog.WHOLE_REFUNDS))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from eventlib.temporal.backfill import Backfill
 from eventlib.temporal.durations import in_words
 
 NOTEWORTHY_DELAY = timedelta(minutes=1)
@@ -98,8 +99,20 @@ def finding(moments: Sequence[Moment]) -> str:
     )
 
 
-def narration(moments: Sequence[Moment]) -> str:
-    """The timeline in words, for those who do not see it."""
+def finding_of_backfill(told: Backfill) -> str:
+    """The title of the timeline of a history that was recorded in one go."""
+    return (
+        f"It happened within {in_words(told.span)} and was recorded in one go on {told.recorded_at:%-d %b %Y}, "
+        f"{in_words(told.delay)} after the last of it"
+    )
+
+
+def narration(moments: Sequence[Moment], verb: str = "recorded") -> str:
+    """The timeline in words, for those who do not see it.
+
+    Args:
+        verb: what the events did at their `recorded_at`: of a backfill it holds the time when they occurred.
+    """
     first, last = moments[0], moments[-1]
     number = f"{len(moments):,} event" + ("s" if len(moments) > 1 else "")
     in_lanes = ", ".join(lanes(moments))
@@ -108,7 +121,7 @@ def narration(moments: Sequence[Moment]) -> str:
     ]
     shown = "; ".join(apart[:5]) + (f"; and {len(apart) - 5:,} more" if len(apart) > 5 else "")
     return (
-        f"Timeline of {number} by {in_lanes}, recorded from {first.recorded_at:%-d %B %Y %H:%M} "
+        f"Timeline of {number} by {in_lanes}, {verb} from {first.recorded_at:%-d %B %Y %H:%M} "
         f"to {last.recorded_at:%-d %B %Y %H:%M} UTC." + (f" {shown[0].upper()}{shown[1:]}." if shown else "")
     )
 
