@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from eventlib.errors import InvalidEvent, UnreadableEvent
 from eventlib.events import Event
 
 S = TypeVar("S", bound=msgspec.Struct)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 C = TypeVar("C")
 
 
@@ -30,7 +32,7 @@ class Aggregate(Generic[S, C]):
         events: every event class of the aggregate; `kinds` has the same as a set.
 
     Raises:
-        InvalidEvent: two events share a name, a name is too long, or a field could hold a float.
+        InvalidEvent: two events share a name, a name is not allowed, or a field could hold what jsonb would change.
     """
 
     name: str
@@ -42,8 +44,9 @@ class Aggregate(Generic[S, C]):
     _decoders: dict[tuple[str, int], Callable[[str | bytes], Event]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.name) <= 128:
-            raise InvalidEvent(f"an aggregate's name has 1 to 128 characters: {self.name!r}")
+        # It names a topic as well. Kafka would allow a dot, but takes a dot and an underscore for the same in some places.
+        if not _NAME.fullmatch(self.name):
+            raise InvalidEvent(f"an aggregate's name is made of 1 to 128 letters, digits, _ and -: {self.name!r}")
         names = [kind.__name__ for kind in self.events]
         if len(set(names)) < len(names):
             raise InvalidEvent(f"two events of aggregate {self.name} share a name: {sorted(names)}")

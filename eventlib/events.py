@@ -47,12 +47,19 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     occurred_at: datetime | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.ip, str | None):
+            raise InvalidEvent(f"metadata.ip is not a text: {self.ip!r}")
+        if not isinstance(self.occurred_at, datetime | None):
+            raise InvalidEvent(f"metadata.occurred_at is not a time: {self.occurred_at!r}")
         if self.ip is not None:
             msgspec.structs.force_setattr(self, "ip", _network_of(self.ip))
         if self.occurred_at is not None:
             if self.occurred_at.tzinfo is None:
                 raise InvalidEvent(f"metadata.occurred_at {self.occurred_at} has no time zone: give it in UTC")
-            msgspec.structs.force_setattr(self, "occurred_at", self.occurred_at.astimezone(UTC))
+            try:
+                msgspec.structs.force_setattr(self, "occurred_at", self.occurred_at.astimezone(UTC))
+            except OverflowError:
+                raise InvalidEvent(f"metadata.occurred_at {self.occurred_at} does not exist in UTC") from None
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -66,6 +73,11 @@ def _network_of(address: str) -> str:
         interface = ipaddress.ip_interface(address)
     except ValueError as error:
         raise InvalidEvent(f"metadata.ip is not an address: {error}") from None
+    if isinstance(interface, ipaddress.IPv6Interface):
+        # Some IPv6 addresses carry a whole IPv4 address within the first 48 bits, or nothing else that matters.
+        inner = interface.ip.sixtofour or interface.ip.ipv4_mapped or (interface.ip.teredo or (None, None))[1]
+        if inner is not None:
+            return _network_of(str(inner))
     kept = min(interface.network.prefixlen, 24 if interface.version == 4 else 48)
     return str(ipaddress.ip_network((interface.ip, kept), strict=False))
 

@@ -9,8 +9,8 @@ from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.embedded.service import ServiceStatus
 from eventlib.errors import ServiceUnavailable
-from eventlib.settings import Settings, without_password
-from eventlib.store.connection import connect
+from eventlib.settings import Settings
+from eventlib.store.connection import connect, shown_address
 from eventlib.streaming.clients import KafkaAddress, reach
 
 
@@ -40,7 +40,7 @@ class OwnPostgres:
         return self.status()
 
     def status(self) -> ServiceStatus:
-        address = without_password(self._url)
+        address = shown_address(self._url)
         try:
             with connect(self._url) as connection:
                 version = connection.info.parameter_status("server_version")
@@ -69,7 +69,7 @@ class OwnKafka:
             brokers = len(reach(self._address).list_topics(timeout=5).brokers)
         except ServiceUnavailable as error:
             return ServiceStatus("kafka", "broken", str(error), bootstrap, embedded=False, pid=None)
-        detail = f"Apache Kafka with {brokers} brokers, your own"
+        detail = f"Apache Kafka, your own, {brokers} broker{'' if brokers == 1 else 's'}"
         return ServiceStatus("kafka", "healthy", detail, bootstrap, embedded=False, pid=None)
 
     def stop(self) -> bool:
@@ -99,7 +99,7 @@ class Services:
         options = {name: value.get_secret_value() for name, value in self._settings.kafka_options.items()}
         if self._settings.kafka_bootstrap is not None:
             return KafkaAddress(self._settings.kafka_bootstrap, options)
-        return KafkaAddress(self._embedded_kafka().bootstrap)
+        return KafkaAddress(self._embedded_kafka().bootstrap, options)
 
     def server(self, part: Part) -> Server:
         """The server that plays a part."""

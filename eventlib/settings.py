@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -43,7 +42,9 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 class Settings(BaseSettings):
     """All settings, immutable. `Settings.load()` reads them and turns what is wrong into one `SettingsError`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     state_dir: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=default_state_dir)
     """Folder of the embedded servers' data, logs and sockets."""
@@ -51,7 +52,9 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
     """Your own PostgreSQL (16 or newer); without it the embedded one serves."""
 
-    kafka_bootstrap: str | None = Field(default=None, pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    kafka_bootstrap: str | None = Field(
+        default=None, pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d+(,(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d+)*$"
+    )
     """Your own Kafka, as `host:port[,host:port]`; without it the embedded one serves."""
 
     kafka_options: dict[str, SecretStr] = {}
@@ -106,14 +109,3 @@ class Settings(BaseSettings):
             raise SettingsError(f"settings (environment {PREFIX}*, or eventlib.toml): {problems}") from None
         except ValueError as error:  # a TOML file that does not parse, or a JSON value in the environment that does not
             raise SettingsError(f"settings (environment {PREFIX}*, or eventlib.toml): {error}") from None
-
-
-def without_password(url: str) -> str:
-    """The same URL with its password replaced by `***`, fit for being printed.
-
-    >>> without_password("postgresql://me:secret@db.example:5432/shop")
-    'postgresql://me:***@db.example:5432/shop'
-    """
-    # In the text itself, since urlunsplit drops the slashes of a URL without a host, which is how a socket is named.
-    shown = re.sub(r"^([^:]+://[^:@/?]*):[^/?]*@", r"\1:***@", url)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)

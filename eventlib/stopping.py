@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-import threading
 from types import FrameType
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT, by `set()`, or by the death of the process that started this one."""
+    """Set by SIGTERM or SIGINT, by `set()`, or by the death of the process that started this one.
+
+    It is made of a flag and a pipe. A `threading.Event` would not do: its lock is not reentrant, and a signal handler that
+    sets it while the main thread waits on it blocks for ever.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._stopped = False
         self._parent: int | None = None
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+
+    def __del__(self) -> None:
+        os.close(self._woken)
+        os.close(self._wake)
 
     def on_signals(self) -> Stop:
         """Stop at SIGTERM and SIGINT. To be called in the main thread."""
@@ -30,15 +40,18 @@ class Stop:
         return self
 
     def set(self) -> None:
-        self._event.set()
+        """Stop, and wake whoever waits."""
+        if not self._stopped:
+            self._stopped = True
+            os.write(self._wake, b"!")
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than until the stop; whether to stop."""
-        self._event.wait(seconds)
+        select.select([self._woken], [], [], seconds)
         return bool(self)
 
     def __bool__(self) -> bool:
-        return self._event.is_set() or (self._parent is not None and os.getppid() != self._parent)
+        return self._stopped or (self._parent is not None and os.getppid() != self._parent)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._event.set()
+        self.set()

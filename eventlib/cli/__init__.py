@@ -6,16 +6,20 @@ Exit codes: 0 done, and for a report VERIFIED; 1 failed, or a check FAILED; 2 wr
 
 from __future__ import annotations
 
+import itertools
 import logging
+import signal
 import sys
+from typing import Annotated
 
 import psycopg
 import typer
 from rich.logging import RichHandler
-from rich.markup import escape
+from rich.text import Text
 
+from eventlib import __version__
 from eventlib.cli import bench, demo, orders, projections, report, run, servers
-from eventlib.cli.output import notes
+from eventlib.cli.output import notes, results
 from eventlib.errors import EventlibError, ReportError
 
 app = typer.Typer(
@@ -29,28 +33,47 @@ for commands in (demo, servers, orders, run, projections, report, bench):
     app.add_typer(commands.app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        results.print(f"eventlib {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
+
+
 def main() -> None:
     """Run the command line and end the process with an exit code that tells the truth."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[RichHandler(console=notes, show_path=False, show_level=True)],
-    )
+    _log_to_standard_error()
+    # A terminated command unwinds like an interrupted one, so that what it has started or made is put away.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except EventlibError as error:
-        notes.print(f"[bold red]error[/] {_plain(error)}", highlight=False)
-        sys.exit(2 if isinstance(error, ReportError) else 1)
+        _end(str(error), 2 if isinstance(error, ReportError) else 1)
     except psycopg.errors.UndefinedTable as error:
-        notes.print(f"[bold red]error[/] the database has no eventlib schema ({_plain(error)}): run `eventlib init`")
-        sys.exit(1)
+        _end(f"the database lacks tables of eventlib ({str(error).splitlines()[0]}): run `eventlib init`", 1)
     except psycopg.Error as error:
-        notes.print(f"[bold red]error[/] the database failed: {_plain(error)}", highlight=False)
-        sys.exit(1)
+        _end(f"the database failed: {str(error).strip()}", 1)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _plain(error: Exception) -> str:
-    return escape(str(error).strip())
+def _end(message: str, code: int) -> None:
+    command = " ".join(itertools.takewhile(lambda argument: not argument.startswith("-"), sys.argv[1:3]))
+    notes.print(Text.assemble((f"error in eventlib {command}: ", "bold red"), message))
+    sys.exit(code)
+
+
+def _log_to_standard_error() -> None:
+    if sys.stderr.isatty():
+        handler: logging.Handler = RichHandler(console=notes, show_path=False)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", datefmt="%H:%M:%S", handlers=[handler])
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)

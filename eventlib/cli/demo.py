@@ -42,7 +42,7 @@ def demo(
     """
     source = read_source(data) if data else None
     with _servers():
-        stop = Stop().on_signals()
+        stop = Stop()
         with supervised_workers() as supervisor:
             # The hot orders go first and alone: a broker and workers that have just started are slow for some seconds, and
             # what is measured afterwards is the freshness that people would see.

@@ -78,7 +78,7 @@ def show_import(summary: ImportSummary) -> None:
         reasons.add_row(str(refusal.orders or refusal.rows), "refused", examples)
     results.print(reasons)
     if summary.unread_files or summary.unread_columns:
-        results.print(f"not read: {', '.join([*summary.unread_files, *summary.unread_columns])}", markup=False)
+        results.print(f"not read: {', '.join([*summary.unread_files, *summary.unread_columns])}")
     verdict = "reconcile to the cent" if summary.reconciles else "DO NOT RECONCILE"
     results.print(f"files and log {verdict}")
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-results = Console(highlight=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDTH_WITHOUT_TERMINAL = 200
+
+# No markup: what is printed may come from a file or a message, and [/b] in it is text.
+results = Console(
+    highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+)
+notes = Console(
+    stderr=True,
+    highlight=False,
+    soft_wrap=True,
+    markup=False,
+    width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL,
+)
 
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON object to standard output, for scripts."""
-    results.print(msgspec.json.encode(document).decode(), markup=False)
+    results.print(msgspec.json.encode(document).decode())
 
 
 def progress() -> Progress:

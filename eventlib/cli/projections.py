@@ -1,4 +1,4 @@
-"""`eventlib projections verify`: is the read model what the log says?"""
+"""`eventlib projections verify | rebuild`: is the read model what the log says, and if not, make it so."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import typer
 from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import SHOWN, verify
 
 app = typer.Typer(name="projections", help="The read models.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None: ...
+@app.command(name="rebuild")
+def rebuild_projection() -> None:
+    """Make order_projections anew from the log. Readers see the old rows until it is done; the projector waits."""
+    with opened_store() as store, progress() as bar:
+        task = bar.add_task(f"rebuilding {ORDER_PROJECTIONS.name}", total=None)
+        rows = rebuild(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+    results.print(f"{rows} orders folded from the log")
 
 
 @app.command(name="verify")
@@ -50,8 +56,7 @@ def verify_projection(
     for row in result.differing[:SHOWN]:
         for comparison in row.differing:
             notes.print(
-                f"{row.aggregate_id} {comparison.name}: the log says {comparison.folded}, the row {comparison.projected}",
-                markup=False,
+                f"{row.aggregate_id} {comparison.name}: the log says {comparison.folded}, the row {comparison.projected}"
             )
     if result.differing or result.orphans:
         raise typer.Exit(1)

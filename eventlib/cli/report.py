@@ -64,13 +64,13 @@ def run_with_progress(name: str, parameters: dict[str, str]) -> PublishedRun:
 
 def show_report(published: PublishedRun) -> None:
     """Print the verdict, each check, and where the page is."""
-    results.print(f"{published.verdict.outcome}: {published.verdict.title}", markup=False)
+    results.print(f"{published.verdict.outcome}: {published.verdict.title}")
     for check in published.verdict.checks:
-        results.print(f"  {check.outcome}: {check.name}. {check.finding}", markup=False)
+        results.print(f"  {check.outcome}: {check.name}. {check.finding}")
     for limit in published.verdict.limits:
-        results.print(f"  not covered: {limit}", markup=False)
-    notes.print(f"report: {published.page}", markup=False)
-    notes.print(f"all reports: {settings().reports_dir / 'index.html'}", markup=False)
+        results.print(f"  not covered: {limit}")
+    notes.print(f"report: {published.page}")
+    notes.print(f"all reports: {settings().reports_dir / 'index.html'}")
 
 
 def _workbench(module: str) -> ModuleType:

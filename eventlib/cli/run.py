@@ -90,7 +90,14 @@ def supervised_workers() -> Iterator[Supervisor]:
 def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PATIENCE_S) -> Backlog:
     """Tend the workers until nothing is left to do, behind a progress bar. Raises what `catch_up` raises."""
     admin = reach(services().kafka)
-    with connect(services().database_url) as connection, progress() as bar:
+    database_url = services().database_url
+
+    def measure() -> Backlog:
+        # A connection each time, so that a restart of the database is survived.
+        with connect(database_url) as connection:
+            return backlog(connection, admin, [ORDER_PROJECTIONS])
+
+    with progress() as bar:
         task = bar.add_task("publishing and projecting", total=None)
         most = 0
 
@@ -102,4 +109,4 @@ def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PAT
             done = most - 2 * now.unpublished - sum(now.unapplied.values())
             bar.update(task, total=most, completed=done, visible=most > 0)
 
-        return catch_up(lambda: backlog(connection, admin, [ORDER_PROJECTIONS]), stop, between, patience_s)
+        return catch_up(measure, stop, between, patience_s)

@@ -43,7 +43,7 @@ def start(parts: Sequence[Part]) -> list[Part]:
             after = server.start()
             if after.embedded and before.health != "healthy":
                 started.append(part)
-            notes.print(f"{after.name}: {after.detail}", markup=False)
+            notes.print(f"{after.name}: {after.detail}")
             bar.advance(task)
     if Part.POSTGRES in parts:
         _migrate()
@@ -102,7 +102,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         for part in parts:
             table.add_row(part.name, part.health, part.detail)
         results.print(table)
-        results.print(f"left to do: {left or 'unknown until all is healthy'}", markup=False)
+        results.print(f"left to do: {left or 'unknown until all is healthy'}")
     raise typer.Exit(0 if healthy else 1)
 
 

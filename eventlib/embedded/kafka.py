@@ -45,7 +45,8 @@ inter.broker.listener.name=BROKER
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 
 # log.flush.* stay at their defaults: the system writes pages back in its own time. A killed broker loses nothing by
-# that. A machine without power may lose the last messages; a projector then reads what it misses from the event store.
+# that. A machine without power may lose the last messages; `eventlib projections rebuild` makes a read
+# model whole again from the event store.
 log.dirs=data
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
@@ -143,7 +144,10 @@ class EmbeddedKafka:
             if lost is None:
                 return self._status("stopped", "Kafka is not running; `eventlib up` starts it")
             return self._status("broken", f"Kafka is not running: {lost}; `eventlib up` starts and recovers it")
-        problem = _metadata_problem(self.bootstrap)
+        if self._ports() is None:
+            problem: str | None = "the file with its ports is gone"
+        else:
+            problem = _metadata_problem(self.bootstrap)
         if problem is not None:
             detail = f"Kafka, {up_since(process)}, does not serve: {problem}; `eventlib up` heals it"
             return self._status("broken", detail, process)

@@ -16,6 +16,9 @@ from eventlib.orders.order import Order, Status
 MAX_TOTAL_CENTS = 10**15
 """Far above any order and far below what a bigint holds."""
 
+MAX_PIECES = 10**9
+"""Of all items together; the read model counts them in an integer."""
+
 _CART = (Status.PLACED,)
 _BEFORE_SHIPPING = (Status.PLACED, Status.SUBMITTED, Status.PAID, Status.INVOICED, Status.PROCESSING)
 _READY_TO_SHIP = (Status.PAID, Status.INVOICED, Status.PROCESSING)
@@ -37,9 +40,11 @@ def _require(order: Order, allowed: Sequence[Status], what: str) -> None:
         raise DomainError(f"{what}: the order is {order.status}, and would have to be {' or '.join(allowed)}")
 
 
-def _within_limit(order: Order, added_cents: int) -> None:
-    if order.items_cents + added_cents > MAX_TOTAL_CENTS:
+def _within_limits(order: Order, added: int, unit_price_cents: int) -> None:
+    if order.items_cents + added * unit_price_cents > MAX_TOTAL_CENTS:
         raise DomainError(f"the items would be worth more than {MAX_TOTAL_CENTS} minor units")
+    if order.item_count + added > MAX_PIECES:
+        raise DomainError(f"the cart would hold more than {MAX_PIECES} pieces")
 
 
 def _place(order: Order, command: c.PlaceOrder) -> Sequence[Event]:
@@ -56,7 +61,7 @@ def _add_item(order: Order, command: c.AddItem) -> Sequence[Event]:
             f"{command.sku} is in the cart at {present.unit_price_cents} a piece and cannot be added at "
             f"{command.unit_price_cents}: remove it first"
         )
-    _within_limit(order, command.quantity * command.unit_price_cents)
+    _within_limits(order, command.quantity, command.unit_price_cents)
     return [e.OrderItemAdded(command.sku, command.quantity, command.unit_price_cents, command.added_by)]
 
 
@@ -77,7 +82,7 @@ def _change_quantity(order: Order, command: c.ChangeQuantity) -> Sequence[Event]
     line = order.lines[command.sku]
     if line.quantity == command.quantity:
         return []
-    _within_limit(order, (command.quantity - line.quantity) * line.unit_price_cents)
+    _within_limits(order, command.quantity - line.quantity, line.unit_price_cents)
     return [e.OrderItemQuantityChanged(command.sku, command.quantity, command.changed_by)]
 
 

@@ -1,4 +1,8 @@
-"""The state of an order, and how each event moves it. Pure, total, no I/O."""
+"""The state of an order, and how each event moves it. Pure, total, no I/O.
+
+`evolve` takes any event in any state: what is in the log has happened, whoever let it in. An event about a line, payment or
+refund that the order does not have leaves it as it is; whether it was legal is for `decide` to say, and for an audit.
+"""
 
 from __future__ import annotations
 
@@ -143,6 +147,8 @@ def _item_removed(order: Order, event: e.OrderItemRemoved) -> Order:
 
 
 def _quantity_changed(order: Order, event: e.OrderItemQuantityChanged) -> Order:
+    if event.sku not in order.lines:
+        return order
     line = Line(event.quantity, order.lines[event.sku].unit_price_cents)
     return replace(order, lines={**order.lines, event.sku: line})
 
@@ -177,6 +183,8 @@ def _payment_authorized(order: Order, event: e.PaymentAuthorized) -> Order:
 
 
 def _payment_captured(order: Order, event: e.PaymentCaptured) -> Order:
+    if event.payment_id not in order.payments:
+        return order
     payment = replace(order.payments[event.payment_id], captured_cents=event.amount_cents)
     return _settle(replace(order, payments={**order.payments, event.payment_id: payment}))
 
@@ -186,6 +194,8 @@ def _refund_requested(order: Order, event: e.RefundRequested) -> Order:
 
 
 def _refund_approved(order: Order, event: e.RefundApproved) -> Order:
+    if event.refund_id not in order.refunds:
+        return order
     refund = replace(order.refunds[event.refund_id], approved_cents=event.amount_cents)
     order = replace(order, refunds={**order.refunds, event.refund_id: refund})
     if order.status in (Status.CANCELLED, Status.UNAVAILABLE):

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from eventlib.errors import RelayError
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
+from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, producer, reach
 from eventlib.streaming.messages import OutgoingMessage, outgoing_message
@@ -37,8 +38,9 @@ class Relay:
         self._kafka = kafka
         self._topic_partitions = topic_partitions
         self._admin = reach(kafka)
+        self._log_id = log_id(connection)
         self._topics: set[str] = set()
-        self._producer: Producer | None = None
+        self._producer = producer(kafka)
 
     def run(self, stop: Stop) -> None:
         """Publish until `stop`; while another relay is at work, stand by.
@@ -53,14 +55,17 @@ class Relay:
         log.info("publishing")
         pause = POLL_SHORTEST_S
         while not stop:
-            if self.publish_batch():
+            if self.publish_batch(stop):
                 pause = POLL_SHORTEST_S
             else:
                 stop.wait(pause)
                 pause = min(pause * 1.5, POLL_LONGEST_S)
 
-    def publish_batch(self) -> int:
+    def publish_batch(self, stop: Stop | None = None) -> int:
         """Publish the oldest rows, wait for Kafka's acknowledgements, forget what was acknowledged.
+
+        Args:
+            stop: gives up the wait; what is not acknowledged by then stays in the outbox and is published again.
 
         Returns:
             The number of rows published; 0 when there were none.
@@ -71,15 +76,15 @@ class Relay:
         rows = self._connection.execute(query("outbox_fetch"), {"limit": BATCH_ROWS}).fetchall()
         if not rows:
             return 0
-        outgoing = [outgoing_message(*row[1:]) for row in rows]
+        outgoing = [outgoing_message(self._log_id, *row[1:]) for row in rows]
         for topic in {message.topic for message in outgoing} - self._topics:
             ensure_topic(self._admin, topic, self._topic_partitions)
             self._topics.add(topic)
-        failures = self._produce(outgoing)
+        failures = self._produce(outgoing, Stop() if stop is None else stop)
         published = published_prefixes(rows, failures)
         if published:
             self._connection.execute(query("outbox_delete"), {"ids": published})
-        if failures:
+        if failures and not stop:
             self._discard_producer()
             first = min(failures)
             raise RelayError(
@@ -89,18 +94,22 @@ class Relay:
         return len(published)
 
     def _take_lock(self, stop: Stop) -> bool:
+        standing_by = False
         while not stop:
             row = self._connection.execute(query("relay_lock"), {"key": LOCK_KEY}).fetchone()
             if row and row[0]:
                 return True
-            log.info("standing by: another relay is at work")
+            if not standing_by:
+                log.info("standing by: another relay is at work")
+                standing_by = True
             stop.wait(STANDBY_POLL_S)
         return False
 
-    def _produce(self, outgoing: Sequence[OutgoingMessage]) -> dict[int, KafkaError]:
-        """Produce all messages and wait until each is acknowledged or has failed for good; the failures by index."""
-        if self._producer is None:
-            self._producer = producer(self._kafka)
+    def _produce(self, outgoing: Sequence[OutgoingMessage], stop: Stop) -> dict[int, KafkaError]:
+        """Produce all messages and wait until each is acknowledged or has failed for good; the failures by index.
+
+        At a `stop` what is still under way fails: it may have reached Kafka or not, and is published again.
+        """
         failures: dict[int, KafkaError] = {}
 
         # Delivery callbacks only take notes: what they raise would surface from flush(), in the midst of other messages.
@@ -124,19 +133,22 @@ class Relay:
                     break
                 except BufferError:
                     self._producer.poll(0.1)
+                    if stop:
+                        self._producer.purge()
                 except KafkaException as error:  # refused before it is queued, too large for instance
                     failures[index] = error.args[0]
                     break
-        self._producer.flush()
+        while self._producer.flush(0.1):
+            if stop:
+                self._producer.purge()
         return failures
 
     def _discard_producer(self) -> None:
         # After a message has timed out, librdkafka may go on with later ones of the same partition, idempotence or not.
         # What is still queued is purged, so that only a new producer, from the unmarked rows, decides what comes next.
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush()
-            self._producer = None
+        self._producer.purge()
+        self._producer.flush()
+        self._producer = producer(self._kafka)
 
 
 def published_prefixes(rows: Sequence[Sequence[Any]], failures: dict[int, KafkaError]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from eventlib.errors import PipelineStuck
+from eventlib.errors import PipelineStuck, ServiceUnavailable
 from eventlib.pipeline.backlog import Backlog
 from eventlib.stopping import Stop
 
@@ -22,7 +22,7 @@ def catch_up(
     """Measure the backlog again and again until nothing is left, or `stop`.
 
     Args:
-        measure: measures it.
+        measure: measures it; when it raises `ServiceUnavailable`, that counts as no change.
         between: told of each measurement, to tend workers or to show progress.
         patience_s: seconds without any change after which the pipeline counts as stuck.
 
@@ -37,11 +37,14 @@ def catch_up(
     while last.left and not stop:
         between(last)
         stop.wait(POLL_S)
-        now = measure()
+        try:
+            now, trouble = measure(), ""
+        except ServiceUnavailable as error:  # a server that is being restarted: as long as one is patient
+            now, trouble = last, f" ({error})"
         if (now.unpublished, now.unapplied) != (last.unpublished, last.unapplied):
             changed = time.monotonic()
         elif time.monotonic() - changed > patience_s:
-            raise PipelineStuck(f"nothing has moved for {patience_s:.0f} s: {now}")
+            raise PipelineStuck(f"nothing has moved for {patience_s:.0f} s: {now}{trouble}")
         last = now
     between(last)
     return last

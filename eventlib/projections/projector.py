@@ -19,9 +19,10 @@ from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
+from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, reach
-from eventlib.streaming.messages import IncomingEvent, incoming_event
+from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
 from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
 
 BATCH_MESSAGES = 2000
@@ -45,7 +46,9 @@ class Projector(Generic[S, R]):
         self._topic = topic_of(projection.aggregate.name)
         admin = reach(kafka)
         ensure_topic(admin, self._topic, topic_partitions)
+        self._admin = admin
         self._topic_id = topic_id(admin, self._topic)
+        self._source = source_of(log_id(connection))
 
     def run(self, stop: Stop) -> None:
         """Consume and apply until `stop`.
@@ -80,6 +83,11 @@ class Projector(Generic[S, R]):
             if (error := message.error()) is not None:
                 raise ProjectionError(f"{self._projection.name}: consuming {self._topic} failed: {error.str()}")
             event = incoming_event(message)
+            if event.source != self._source:
+                raise ProjectionError(
+                    f"{self._projection.name}: {event.place} has an event of {event.source.decode(errors='replace')}, and "
+                    f"this database's log is {self._source.decode()}: two logs must not share a Kafka"
+                )
             by_aggregate[event.aggregate_id].append(event)
             partition, offset = message.partition(), message.offset()
             assert partition is not None and offset is not None
@@ -112,14 +120,24 @@ class Projector(Generic[S, R]):
             if event.version <= version:
                 continue
             for recorded in self._missing(aggregate_id, version, event.version - 1):
-                state, version = projection.fold(state, recorded), recorded.version
+                state, version = self._folded(state, recorded, event.place), recorded.version
             if event.version != version + 1:
                 raise ProjectionError(
                     f"{projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
-                    f"nothing after version {version}: the topic belongs to another database"
+                    f"nothing after version {version}: the database was set back to an earlier state"
                 )
-            state, version = projection.fold(state, event.recorded(projection.aggregate)), event.version
+            recorded = event.recorded(projection.aggregate)
+            state, version = self._folded(state, recorded, event.place), event.version
         return version, state
+
+    def _folded(self, state: S, recorded: Recorded[Event], place: str) -> S:
+        try:
+            return self._projection.fold(state, recorded)
+        except Exception as error:
+            raise ProjectionError(
+                f"{self._projection.name}: version {recorded.version} of {recorded.aggregate_id} ({place}) cannot be "
+                f"folded: {error!r}"
+            ) from error
 
     def _missing(self, aggregate_id: UUID, after: int, until: int) -> list[Recorded[Event]]:
         if after == until:
@@ -131,6 +149,7 @@ class Projector(Generic[S, R]):
 
     def _resume(self, source: Consumer, assigned: list[TopicPartition]) -> None:
         """On assignment, go on where the projection's own table says, not where the group's offsets say."""
+        self._topic_id = topic_id(self._admin, self._topic)
         known = applied_offsets(self._connection, self._projection.name, self._topic, self._topic_id)
         for partition in assigned:
             partition.offset = known.get(partition.partition, 0)

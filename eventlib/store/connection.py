@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from eventlib.errors import ServiceUnavailable
-from eventlib.settings import without_password
 
 CONNECT_TIMEOUT_S = 5
 MINIMUM_SERVER_VERSION = 160000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def shown_address(url: str) -> str:
+    """The address of a database without its secrets, fit for being printed; libpq itself says what is what in it.
+
+    >>> shown_address("postgresql://me:secret@db.example:5432/shop?sslmode=require")
+    'postgresql:///shop?user=me&host=db.example&port=5432&sslmode=require'
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return "the address in EVENTLIB_DATABASE_URL"
+    if "@" in str(parts.get("host", "")) or not str(parts.get("port", "0")).replace(",", "").isdigit():
+        # A password with an unescaped @, or without a host after it: libpq takes parts of it for host or port.
+        return "the address in EVENTLIB_DATABASE_URL"
+    shown = {name: value for name, value in parts.items() if name not in {"dbname", "password", "sslpassword"}}
+    return f"postgresql:///{parts.get('dbname', '')}?{urlencode(shown)}"
 
 
 def connect(url: str, application_name: str = "eventlib") -> Connection:
@@ -32,13 +50,13 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
         connection.execute("SET timezone TO 'UTC'")
     except psycopg.Error as error:
         raise ServiceUnavailable(
-            f"PostgreSQL at {without_password(url)} cannot be used: {str(error).strip()}. "
+            f"PostgreSQL at {shown_address(url)} cannot be used: {str(error).strip()}. "
             "Start the embedded one with `eventlib up`, or check EVENTLIB_DATABASE_URL."
         ) from None
     version = connection.info.server_version
     if version < MINIMUM_SERVER_VERSION:
         connection.close()
         raise ServiceUnavailable(
-            f"PostgreSQL at {without_password(url)} is version {version // 10000}; eventlib needs 16 or newer"
+            f"PostgreSQL at {shown_address(url)} is version {version // 10000}; eventlib needs 16 or newer"
         )
     return connection

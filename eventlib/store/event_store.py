@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from eventlib.aggregate import Aggregate, S
 from eventlib.codec import decoder_for, encode_event, encode_metadata
@@ -103,7 +104,8 @@ class Store:
         """
         parameters = append_parameters(aggregate, aggregate_id, expected_version, events, metadata)
         try:
-            rows = self.connection.execute(query("append"), parameters).fetchall()
+            with self._savepoint():
+                rows = self.connection.execute(query("append"), parameters).fetchall()
         except psycopg.errors.UniqueViolation as error:
             if "event_id" in (error.diag.constraint_name or ""):
                 raise DuplicateEvent(
@@ -118,6 +120,11 @@ class Store:
                 )
             raise ConcurrencyError(aggregate_id, expected_version, actual_version)
         return Appended(expected_version + len(rows), [row[2] for row in rows], recorded_at)
+
+    def _savepoint(self) -> AbstractContextManager[object]:
+        """Within a transaction of the caller's, what must be undone when the append fails; else nothing is needed."""
+        idle = self.connection.info.transaction_status is TransactionStatus.IDLE
+        return nullcontext() if idle else self.connection.transaction()
 
     def version(self, aggregate_id: UUID) -> int:
         """The present version of an aggregate, 0 if it has no events."""
@@ -167,7 +174,7 @@ class Store:
 
     def aggregate_ids(self, aggregate: Aggregate[S, Any], batch: int = 500) -> Iterator[list[UUID]]:
         """The ids of all aggregates of a type that have events, in order of id, in batches."""
-        after = UUID(int=0)
+        after: UUID | None = None
         while True:
             rows = self.connection.execute(
                 query("aggregate_ids"), {"aggregate_type": aggregate.name, "after": after, "limit": batch}
@@ -255,6 +262,8 @@ def append_parameters(
     Raises:
         InvalidEvent: an event is not the aggregate's, does not encode strictly, or the expected version is impossible.
     """
+    if type(aggregate_id) is not UUID:
+        raise InvalidEvent(f"the id of {aggregate.name} is not a UUID: {aggregate_id!r}")
     if not events:
         raise InvalidEvent(f"an append to {aggregate.name} {aggregate_id} has no events")
     if type(expected_version) is not int or not 0 <= expected_version <= MAX_VERSION - len(events):

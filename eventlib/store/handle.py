@@ -37,10 +37,11 @@ class Outcome:
 
 
 def handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command: C, metadata: Metadata) -> Outcome:
-    """Execute a command at most once, however often it is sent.
+    """Execute a command; one that has caused events is executed once, however often it is sent.
 
     Args:
-        metadata: its `command_id` identifies the command: the same id again gives the first execution's events.
+        metadata: its `command_id` identifies the command: the same id again gives the first execution's events. A command
+            that caused none left no trace, and is decided like a new one.
 
     Raises:
         DomainError: the command is illegal in the aggregate's state.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from eventlib.errors import ServiceUnavailable
+from eventlib.errors import ServiceUnavailable, SettingsError
 
 REACH_TIMEOUT_S = 8.0
+REPEAT_AFTER_S = 10.0
+
+C = TypeVar("C")
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ def reach(address: KafkaAddress) -> AdminClient:
     # The client hands its own failures to the callback, which keeps them off the terminal and gives us the reason.
     configuration = address.configuration()
     configuration["error_cb"] = lambda error: reasons.append(error.str())
-    admin = AdminClient(configuration)
+    admin = _made(AdminClient, configuration)
     try:
         admin.list_topics(timeout=REACH_TIMEOUT_S)
     except KafkaException as error:
@@ -66,7 +70,8 @@ def reach(address: KafkaAddress) -> AdminClient:
 
 def producer(address: KafkaAddress) -> Producer:
     """A producer that keeps order and does not duplicate by its own retries."""
-    return Producer(
+    return _made(
+        Producer,
         {
             # A user's options may tune the client; what the guarantees rest on comes last and cannot be changed.
             **address.configuration({"linger.ms": 1}),
@@ -74,27 +79,46 @@ def producer(address: KafkaAddress) -> Producer:
             "acks": "all",
             # The default hashes keys unlike Java's clients do; a key must land in one partition whoever writes it.
             "partitioner": "murmur2_random",
-            "error_cb": _log_error,
-        }
+            "error_cb": _ErrorLog(),
+        },
     )
 
 
 def consumer(address: KafkaAddress, group: str) -> Consumer:
     """A consumer whose offsets are kept by the caller, in the transaction that applies what was consumed."""
-    return Consumer(
+    return _made(
+        Consumer,
         {
             # A killed member's partitions are handed on after its session has timed out; brokers allow no less than 6 s.
             **address.configuration(
                 {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1500, "fetch.wait.max.ms": 50}
             ),
             "group.id": group,
+            "partition.assignment.strategy": "range",
+            "enable.partition.eof": False,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
-            "error_cb": _log_error,
-        }
+            "error_cb": _ErrorLog(),
+        },
     )
 
 
-def _log_error(error: KafkaError) -> None:
-    log.warning("Kafka: %s", error.str())
+def _made(client: Callable[[dict[str, Any]], C], configuration: dict[str, Any]) -> C:
+    try:
+        return client(configuration)
+    except KafkaException as error:
+        raise SettingsError(f"EVENTLIB_KAFKA_OPTIONS: librdkafka refuses them: {error.args[0].str()}") from None
+
+
+class _ErrorLog:
+    """Logs what a client says, the same only every so often: without a broker it says the same ten times a second."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        text, now = error.str(), time.monotonic()
+        if now - self._said.get(text, -REPEAT_AFTER_S) >= REPEAT_AFTER_S:
+            self._said[text] = now
+            log.warning("Kafka: %s", text)

@@ -32,7 +32,13 @@ class OutgoingMessage:
     headers: list[tuple[str, bytes]]
 
 
+def source_of(log_id: UUID) -> bytes:
+    """The CloudEvents source of a log's events."""
+    return f"urn:uuid:{log_id}".encode()
+
+
 def outgoing_message(
+    log_id: UUID,
     event_id: str,
     aggregate_id: str,
     aggregate_type: str,
@@ -44,7 +50,7 @@ def outgoing_message(
     position: int,
     created_at: str,
 ) -> OutgoingMessage:
-    """The message of one outbox row; all arguments as `sql/queries/outbox_fetch.sql` renders them."""
+    """The message of one outbox row of a log; all but `log_id` as `sql/queries/outbox_fetch.sql` renders them."""
     return OutgoingMessage(
         topic=topic_of(aggregate_type),
         key=aggregate_id.encode(),
@@ -52,7 +58,7 @@ def outgoing_message(
         headers=[
             ("ce_specversion", b"1.0"),
             ("ce_id", event_id.encode()),
-            ("ce_source", f"urn:eventlib:{aggregate_type}".encode()),
+            ("ce_source", source_of(log_id)),
             ("ce_type", event_type.encode()),
             ("ce_subject", aggregate_id.encode()),
             ("ce_time", created_at.encode()),
@@ -72,6 +78,7 @@ class IncomingEvent:
 
     aggregate_id: UUID
     version: int
+    source: bytes
     headers: dict[str, bytes]
     value: bytes
     place: str
@@ -114,6 +121,7 @@ def incoming_event(message: Message) -> IncomingEvent:
         return IncomingEvent(
             aggregate_id=UUID(key.decode()),
             version=int(headers["ce_aggregateversion"]),
+            source=headers["ce_source"],
             headers=headers,
             value=value,
             place=place,

@@ -31,6 +31,8 @@ def ensure_topic(admin: AdminClient, topic: str, partitions: int) -> None:
     Raises:
         ServiceUnavailable: the broker refuses.
     """
+    if _exists(admin, topic):  # asked first: who may use a topic may perhaps not create one
+        return
     # -1 is the broker's own default replication factor.
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
     try:
@@ -62,6 +64,13 @@ def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
         return _end_offsets(admin, topic)
     except KafkaException as error:
         raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
+
+
+def _exists(admin: AdminClient, topic: str) -> bool:
+    try:
+        return admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].error is None
+    except KafkaException as error:
+        raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
 
 
 @_soon

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from eventlib import __version__
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
 from tests.orders import CART, execute
-from tests.processes import eventlib
+from tests.processes import background, eventlib
+from tests.waiting import wait_for
 
 
 def test_status_of_a_healthy_system(store: Store, eventlib_environment: dict[str, str], database_url: str) -> None:
@@ -18,7 +24,7 @@ def test_status_of_a_healthy_system(store: Store, eventlib_environment: dict[str
     done = eventlib(eventlib_environment, "status", "--json")
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
-    assert status["database_url"] == database_url
+    assert conninfo_to_dict(status["database_url"]) == conninfo_to_dict(database_url)
     assert status["kafka_bootstrap"] == eventlib_environment["EVENTLIB_KAFKA_BOOTSTRAP"]
     assert {part["name"]: part["health"] for part in status["parts"]} == {
         "postgres": "healthy",
@@ -103,6 +109,14 @@ def test_bench_append_tells_value_floor_and_ratio(eventlib_environment: dict[str
         ({}, ("simulate", "--orders", "-1"), 2, "--orders"),
         ({}, ("simulate", "--hot-events", "3"), 2, "--hot-events"),
         ({}, ("fly",), 2, "No such command"),
+        ({"EVENTLIB_KAFKA_OPTIONS": '{"foo": "bar"}'}, ("status",), 1, 'No such configuration property: "foo"'),
+        (
+            {"EVENTLIB_KAFKA_OPTIONS": '{"max.in.flight.requests.per.connection": "10"}'},
+            ("run", "relay"),
+            1,
+            "EVENTLIB_KAFKA_OPTIONS: librdkafka refuses them",
+        ),
+        ({"EVENTLIB_DATABASE_URL": "postgresql://127.0.0.1:1/[/red]"}, ("projections", "verify"), 1, "[/red]"),
     ],
 )
 def test_wrong_input_is_refused_with_a_reason_and_no_traceback(
@@ -122,4 +136,34 @@ def test_a_scratch_database_is_gone_afterwards_whatever_happens(database_url: st
     with pytest.raises(RuntimeError, match="in between"), scratch_database(database_url, 2):
         raise RuntimeError("in between")
     names = "SELECT count(*) FROM pg_database WHERE datname LIKE 'eventlib_scratch_%' AND datname <> current_database()"
+    assert store.connection.execute(names).fetchall() == [(0,)]
+
+
+def test_what_a_file_says_is_printed_as_it_is(eventlib_environment: dict[str, str], tmp_path: Path) -> None:
+    header = "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,order_delivered_carrier_date"
+    times = "order_delivered_customer_date,order_estimated_delivery_date"
+    orders = f"{header},{times}\n{'a' * 32},{'b' * 32},[/red],2017-01-01 00:00:00,,,,\n"
+    (tmp_path / "olist_orders_dataset.csv").write_text(orders)
+    items = "order_id,order_item_id,product_id,seller_id,shipping_limit_date,price,freight_value\n"
+    (tmp_path / "olist_order_items_dataset.csv").write_text(items)
+    payments = "order_id,payment_sequential,payment_type,payment_installments,payment_value\n"
+    (tmp_path / "olist_order_payments_dataset.csv").write_text(payments)
+    header = "customer_id,customer_unique_id,customer_zip_code_prefix,customer_city,customer_state"
+    customers = f"{header}\n{'b' * 32},{'c' * 32},1,x,SP\n"
+    (tmp_path / "olist_customers_dataset.csv").write_text(customers)
+    done = eventlib(eventlib_environment, "import", "olist", str(tmp_path))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "[/red]" in done.stdout and "1 refused" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    assert eventlib(dict(os.environ), "--version").stdout == f"eventlib {__version__}\n"
+
+
+def test_a_benchmark_that_is_terminated_leaves_no_database(store: Store, eventlib_environment: dict[str, str]) -> None:
+    names = "SELECT count(*) FROM pg_database WHERE datname LIKE 'eventlib_scratch_%' AND datname <> current_database()"
+    with background(eventlib_environment, "bench", "append", "--rounds", "1000") as running:
+        wait_for(lambda: store.connection.execute(names).fetchall() == [(1,)])
+        running.terminate()
+        assert running.wait(20) == 128 + signal.SIGTERM
     assert store.connection.execute(names).fetchall() == [(0,)]

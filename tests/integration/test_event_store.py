@@ -1,6 +1,8 @@
 """The event store on a real PostgreSQL: what is acknowledged is in the log once, in order, for ever."""
 
 import multiprocessing
+import threading
+import time
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
@@ -262,8 +264,57 @@ def test_an_event_of_newer_code_is_not_guessed_at(store: Store) -> None:
 
 
 def test_an_impossible_address_fails_in_seconds_with_the_reason() -> None:
-    with pytest.raises(ServiceUnavailable, match=r"PostgreSQL at postgresql://me:\*\*\*@127.0.0.1:1/x cannot be used"):
+    with pytest.raises(
+        ServiceUnavailable, match=r"PostgreSQL at postgresql:///x\?user=me&host=127.0.0.1&port=1 cannot be used"
+    ):
         connect("postgresql://me:secret@127.0.0.1:1/x")
+
+
+def test_inside_a_transaction_of_the_caller(store: Store, database_url: str) -> None:
+    order_id = uuid4()
+    store.append(ORDER, order_id, 0, [PLACED], metadata())
+    with Store.open(database_url) as other, store.connection.transaction():
+        store.connection.execute("SELECT count(*) FROM event_store")
+        other.append(ORDER, order_id, 1, [ADDED], metadata())
+        with pytest.raises(ConcurrencyError) as caught:
+            store.append(ORDER, order_id, 1, [ADDED], metadata())
+        assert caught.value.actual == 2
+        repeated = metadata()
+        store.append(ORDER, order_id, 2, [ADDED], repeated)
+        with pytest.raises(DuplicateEvent):
+            store.append(ORDER, order_id, 3, [ADDED], repeated)
+        store.append(ORDER, order_id, 3, [ADDED], metadata())
+    assert store.version(order_id) == 4
+
+
+def test_a_race_that_ends_while_both_write(store: Store, database_url: str) -> None:
+    order_id, began = uuid4(), threading.Event()
+    store.append(ORDER, order_id, 0, [PLACED], metadata())
+    lost: list[ConcurrencyError] = []
+
+    def lose() -> None:
+        with Store.open(database_url) as other, other.connection.transaction():
+            other.connection.execute("SELECT 1")
+            began.set()
+            try:
+                other.append(ORDER, order_id, 1, [ADDED], metadata())
+            except ConcurrencyError as error:
+                lost.append(error)
+
+    loser = threading.Thread(target=lose)
+    with store.connection.transaction():
+        store.append(ORDER, order_id, 1, [ADDED], metadata())
+        loser.start()
+        began.wait(10)
+        time.sleep(0.2)  # by now it waits for this transaction
+    loser.join(10)
+    assert [error.actual for error in lost] == [2]
+
+
+@pytest.mark.parametrize("not_an_id", ["nope", str(uuid4()), None, 5])
+def test_an_id_that_is_no_uuid_is_refused(store: Store, not_an_id: object) -> None:
+    with pytest.raises(InvalidEvent, match="the id of order is not a UUID"):
+        store.append(ORDER, not_an_id, 0, [PLACED], metadata())  # type: ignore[arg-type]
 
 
 def test_a_repeated_command_that_now_asks_for_what_already_is(store: Store) -> None:

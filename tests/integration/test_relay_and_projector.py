@@ -7,12 +7,17 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+import psutil
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.errors import ProjectionError, RelayError, UnreadableEvent
 from eventlib.orders import ORDER
 from eventlib.orders.commands import AddItem, PlaceOrder
@@ -21,11 +26,15 @@ from eventlib.orders.projection import ORDER_PROJECTIONS, OrderRow
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.projections.projector import Projector
+from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.staleness import staleness
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
+from eventlib.store.log_identity import log_id
+from eventlib.store.queries import query
+from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.orders import CART, USER, execute
@@ -121,7 +130,7 @@ def test_a_message_is_the_stored_event_with_cloudevents_headers(
         assert dict(message.headers()) == {
             "ce_specversion": b"1.0",
             "ce_id": str(event_id).encode(),
-            "ce_source": b"urn:eventlib:order",
+            "ce_source": f"urn:uuid:{log_id(store.connection)}".encode(),
             "ce_type": event_type.encode(),
             "ce_subject": str(order_id).encode(),
             "ce_time": created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
@@ -157,8 +166,8 @@ def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
     # The relay's connection is cut by the server after Kafka has acknowledged and before the rows are deleted.
     original = Relay._produce
 
-    def produce_and_cut(self: Relay, outgoing: Sequence[object]) -> object:
-        failures = original(self, outgoing)  # type: ignore[arg-type]
+    def produce_and_cut(self: Relay, *arguments: Any) -> object:
+        failures = original(self, *arguments)
         store.connection.execute("SELECT pg_terminate_backend(%s)", [self._connection.info.backend_pid])
         return failures
 
@@ -335,17 +344,101 @@ def test_a_strange_message_stops_the_projector_with_its_place(
     headers: dict[str, bytes] | str,
     reason: str,
 ) -> None:
-    whole = {"ce_aggregateversion": b"1", "ce_id": str(uuid4()).encode(), "ce_position": b"1", "ce_schemaversion": b"1"}
+    source = f"urn:uuid:{log_id(store.connection)}".encode()
+    whole = {
+        "ce_source": source,
+        "ce_aggregateversion": b"1",
+        "ce_id": str(uuid4()).encode(),
+        "ce_position": b"1",
+        "ce_schemaversion": b"1",
+    }
     whole |= {"ce_time": b"2026-01-01T00:00:00Z", "ce_type": b"OrderPlaced", "metadata": b"{}"}
+    given = whole if headers == "all" else {"ce_source": source, **dict(headers)}  # type: ignore[arg-type]
     stranger = Producer(kafka.configuration())
-    stranger.produce(TOPIC, value, key, headers=list((whole if headers == "all" else headers).items()))  # type: ignore[union-attr]
+    stranger.produce(TOPIC, value, key, headers=list(given.items()))
     stranger.flush()
     with pytest.raises(UnreadableEvent, match=rf"order.events\[\d\] at offset 0.*{reason}"):
         projector.apply(messages_of(kafka))
     assert store.connection.execute("SELECT count(*) FROM projection_offsets").fetchall() == [(0,)]
 
 
-def test_events_of_another_database_are_refused(
+def test_events_of_another_log_are_refused(
+    store: Store, kafka: KafkaAddress, projector: OrderProjector, server_url: str
+) -> None:
+    with scratch_database(server_url, 1) as other_url, Store.open(other_url) as other:
+        execute(other, uuid4(), *CART)
+        Relay(other.connection, kafka, TOPIC_PARTITIONS).publish_batch()
+    with pytest.raises(
+        ProjectionError, match=r"at offset 0 has an event of urn:uuid:.*two logs must not share a Kafka"
+    ):
+        projector.apply(messages_of(kafka))
+    assert store.connection.execute("SELECT count(*) FROM order_projections").fetchall() == [(0,)]
+
+
+def test_an_event_that_cannot_be_folded_is_named(
+    store: Store, relay: Relay, kafka: KafkaAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fold(order: Order, recorded: object) -> Order:
+        raise KeyError("sku")
+
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    relay.publish_batch()
+    broken = Projector(store.connection, kafka, TOPIC_PARTITIONS, replace(ORDER_PROJECTIONS, fold=fold))
+    with pytest.raises(ProjectionError, match=rf"version 1 of {order_id} \(order.events\[\d\] at offset 0\) cannot be"):
+        broken.apply(messages_of(kafka))
+
+
+def test_the_relay_stops_though_the_broker_does_not_answer(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
+) -> None:
+    relay, stop = Relay(other_connection, kafka, TOPIC_PARTITIONS), Stop()
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    execute(store, uuid4(), *CART)
+    process = psutil.Process(broker.status().pid)
+    worker = threading.Thread(target=relay.run, args=(stop,))
+    process.suspend()
+    try:
+        worker.start()
+        threading.Event().wait(1)
+        stop.set()
+        worker.join(10)
+        assert not worker.is_alive()
+    finally:
+        process.resume()
+    assert unpublished(store) == len(CART)
+    assert Relay(other_connection, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
+
+
+def test_the_read_model_can_be_made_anew_from_the_log_alone(store: Store, database_url: str) -> None:
+    orders = [*(uuid4() for _ in range(5)), UUID(int=0)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    wrong = ORDER_PROJECTIONS.row(orders[0], Order(), 99)
+    rows = msgspec.json.encode([wrong]).decode()
+    store.connection.execute(query("order_projections_write"), {"rows": rows})
+    with connect(database_url) as reader:
+        seen: list[int] = []
+        looked = "SELECT count(*) FROM order_projections"
+        assert rebuild(store, ORDER_PROJECTIONS, lambda _: seen.append(reader.execute(looked).fetchall()[0][0])) == 6
+        assert seen == [1]  # a reader saw the old rows while it was going on
+    result = verify(store, ORDER_PROJECTIONS)
+    assert (result.aggregates, result.equal, result.behind) == (6, 6, 0)
+
+
+def test_the_verification_leaves_no_id_out(store: Store) -> None:
+    for order_id in (UUID(int=0), UUID(int=2**128 - 1)):
+        execute(store, order_id, *CART)
+    rebuild(store, ORDER_PROJECTIONS)
+    store.connection.execute("UPDATE order_projections SET status = 'paid'")
+    assert {row.aggregate_id for row in verify(store, ORDER_PROJECTIONS).differing} == {
+        UUID(int=0),
+        UUID(int=2**128 - 1),
+    }
+
+
+def test_events_of_a_database_that_was_set_back_are_refused(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
     order_id = uuid4()
@@ -354,7 +447,9 @@ def test_events_of_another_database_are_refused(
     messages = messages_of(kafka)
     store.connection.execute("DROP TABLE event_store CASCADE")
     store.connection.execute("CREATE TABLE event_store (LIKE outbox)")
-    with pytest.raises(ProjectionError, match=f"version 3 of {order_id}.*the topic belongs to another database"):
+    with pytest.raises(
+        ProjectionError, match=f"version 3 of {order_id}.*the database was set back to an earlier state"
+    ):
         projector.apply(messages[2:])
 
 

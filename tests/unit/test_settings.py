@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from eventlib.errors import SettingsError
-from eventlib.settings import Settings, without_password
+from eventlib.settings import Settings, default_state_dir
+from eventlib.store.connection import shown_address
 
 
 @pytest.fixture(autouse=True)
@@ -70,12 +72,34 @@ def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    "url",
     [
-        ("postgresql://me:p%40ss:w@db:5432/x?a=b", "postgresql://me:***@db:5432/x?a=b"),
-        ("postgresql://me@db/x", "postgresql://me@db/x"),
-        ("postgresql:///x?host=%2Ftmp&password=secret", "postgresql:///x?host=%2Ftmp&password=***"),
+        "postgresql://me:hunter2@db:5432/x?sslmode=require",
+        "postgresql://me:hun/ter2?x@db/x",
+        "postgresql://me:h@unter2@db/x",
+        "postgresql:///x?host=%2Ftmp&password=hunter2",
+        "postgresql:///x?host=%2Ftmp&pass%77ord=hunter2",
+        "postgresql:///x?host=%2Ftmp&sslpassword=hunter2",
+        "postgresql://me:hunter2",
+        "postgresql://me:hunter2@db/x?nonsense=1",
     ],
 )
-def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+def test_an_address_is_shown_without_its_secrets(url: str) -> None:
+    shown = shown_address(url)
+    assert "ter2" not in shown and "unter" not in shown
+
+
+def test_a_shown_address_still_leads_to_the_database() -> None:
+    url = "postgresql://me@db:5432/x?sslmode=require"
+    assert conninfo_to_dict(shown_address(url)) == conninfo_to_dict(url)
+
+
+def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLIB_STATE_DIR", "")
+    assert Settings.load().state_dir == default_state_dir()
+
+
+@pytest.mark.parametrize("bootstrap", ["a:1", "a:1,b:2", "[::1]:9092", "10.0.0.1:1,[fe80::1]:2"])
+def test_bootstrap_addresses(bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLIB_KAFKA_BOOTSTRAP", bootstrap)
+    assert Settings.load().kafka_bootstrap == bootstrap

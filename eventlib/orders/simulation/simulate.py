@@ -170,7 +170,11 @@ class _Simulation:
             self.disturbed.append(running.plan.order_id)
             return False
         running.done += 1
-        return running.done < len(running.plan.acts)
+        if running.done < len(running.plan.acts):
+            return True
+        if self.store.version(running.plan.order_id) != len(running.plan.recorded):
+            self.disturbed.append(running.plan.order_id)
+        return False
 
     def _do(self, order_id: UUID, act: Act) -> None:
         match act:

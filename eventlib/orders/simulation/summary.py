@@ -14,7 +14,7 @@ class SimulationSummary:
         orders: orders of the simulation, hot ones included.
         written: orders that got events in this run.
         complete_before: orders that were in the log to their end already; nothing was sent to them.
-        disturbed: orders that were given up unfinished, because somebody else had appended to them.
+        disturbed: orders that are not as planned, because somebody else has appended to them.
         events: appended in this run.
         commands: sent in this run, repetitions and refused ones included.
         repeated: commands that the store recognised as executed before.
