@@ -123,7 +123,7 @@ class Store:
 
     def _savepoint(self) -> AbstractContextManager[object]:
         """Within a transaction of the caller's, what must be undone when the append fails; else nothing is needed."""
-        idle = self.connection.info.transaction_status is TransactionStatus.IDLE
+        idle = self.connection.pgconn.transaction_status == TransactionStatus.IDLE
         return nullcontext() if idle else self.connection.transaction()
 
     def version(self, aggregate_id: UUID) -> int:
