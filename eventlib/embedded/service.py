@@ -195,7 +195,8 @@ class ServerProcess:
         try:
             record = json.loads(self._record.read_text())
             return int(record["pid"]), float(record["create_time"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # never written, or cut short by a power failure
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            # never written, cut short by a power failure, or the state folder is none
             return None
 
     def _is_mine(self, process: psutil.Process) -> bool:
