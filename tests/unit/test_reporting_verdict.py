@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import combinations_with_replacement
@@ -16,6 +17,7 @@ from eventlib.audit.digest import digest_of
 from eventlib.events import Event, Recorded
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
+from eventlib.orders.order import Order
 from eventlib.orders.remarks import remarks
 from eventlib.orders.retelling import command_of
 from eventlib.projections.reconcile import FieldComparison, Reconciliation
@@ -156,7 +158,16 @@ def test_legal_decides_every_event_again() -> None:
     assert check(PLACED, e.OrderSubmitted(0)).finding == "Event 2: an empty cart cannot be submitted."
     assert check(PLACED, e.OrderDelivered()).finding.startswith("Event 2: the order cannot be delivered")
     assert check(PLACED, e.OrderShippingCostSet(0)).finding == "Event 2: the rules lead to no event there."
-    assert "cannot be replayed" in check(PLACED, e.OrderItemQuantityChanged("GHOST", 1, "x")).finding
+    assert check(PLACED, e.OrderItemQuantityChanged("GHOST", 1, "x")).finding == "Event 2: GHOST is not in the cart."
+
+
+def test_legal_names_an_event_that_cannot_be_replayed() -> None:
+    def brittle(order: Order, event: Event) -> Order:
+        raise KeyError("GHOST")
+
+    replayed = replay(dataclasses.replace(ORDER, evolve=brittle), recorded(PLACED))
+    check = check_legal("order", replayed, offences(ORDER, replayed, command_of))
+    assert check.outcome is BAD and "cannot be replayed" in check.finding
 
 
 def reconciled(projected: int | None, *fields: FieldComparison, logged: int = 3) -> Reconciliation:
