@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from eventlib.embedded.jars import WAYS_ON, kafka_jars
 from eventlib.embedded.service import (
     INSTALL_HINT,
-    Health,
+    EmbeddedServer,
     ServerProcess,
     ServiceStatus,
     is_alive,
@@ -91,7 +91,7 @@ rootLogger.appenderRef.file.ref=file
 """
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedServer):
     """One Kafka broker that is its own controller, with its log under a state folder, on the loopback interface only."""
 
     def __init__(self, state_dir: Path, kafka_home: Path | None = None) -> None:
@@ -106,7 +106,7 @@ class EmbeddedKafka:
         self._console = self._folder / "console.log"
         self._ports_file = self._folder / "ports.json"
         self._marker = f"-Deventlib.folder={self._folder}"
-        self._process = ServerProcess("kafka", self._state_dir, executable="java", marker=self._marker)
+        super().__init__(ServerProcess("kafka", self._state_dir, executable="java", marker=self._marker))
 
     @property
     def bootstrap(self) -> str:
@@ -153,22 +153,9 @@ class EmbeddedKafka:
             return self._status("broken", detail, process)
         return self._status("healthy", f"Kafka, {up_since(process)}", process)
 
-    def stop(self) -> bool:
-        """Stop the broker. True if it was running.
-
-        Raises:
-            ServiceUnavailable: it cannot be stopped.
-        """
-        with self._process.exclusive():
-            process = self._process.find()
-            if process is not None:
-                self._end(process)
-            self._process.forget()
-        return process is not None
-
-    def _status(self, health: Health, detail: str, process: psutil.Process | None = None) -> ServiceStatus:
-        address = self.bootstrap if health == "healthy" else None
-        return ServiceStatus("kafka", health, detail, address, True, process.pid if process else None)
+    @property
+    def _address(self) -> str:
+        return self.bootstrap
 
     def _end(self, process: psutil.Process) -> None:
         self._process.end(process, signal.SIGTERM)

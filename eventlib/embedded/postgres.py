@@ -22,7 +22,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from eventlib.embedded.service import (
     INSTALL_HINT,
-    Health,
+    EmbeddedServer,
     ServerProcess,
     ServiceStatus,
     SystemUser,
@@ -72,7 +72,7 @@ _IN_USE = "pre-existing shared memory block"
 _NO_PROCESS = 99_999_999  # above the highest pid of Linux and of macOS
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One PostgreSQL server with its data under a state folder.
 
     It listens on a Unix socket only, in a folder that only the server's user can enter: therefore there is no password.
@@ -84,7 +84,7 @@ class EmbeddedPostgres:
         self._data = self._folder / "data"
         self._console = self._folder / "console.log"
         self._socket_dir = _socket_dir(self._folder)
-        self._process = ServerProcess("postgres", self._state_dir, executable="postgres", marker=str(self._data))
+        super().__init__(ServerProcess("postgres", self._state_dir, executable="postgres", marker=str(self._data)))
 
     @property
     def url(self) -> str:
@@ -125,22 +125,9 @@ class EmbeddedPostgres:
         detail = f"PostgreSQL {version[0] if version else ''}, {up_since(process)}{root if _is_root() else ''}"
         return self._status("healthy", detail, process)
 
-    def stop(self) -> bool:
-        """Stop the server: connections are cut, what was committed stays. True if it was running.
-
-        Raises:
-            ServiceUnavailable: it cannot be stopped.
-        """
-        with self._process.exclusive():
-            process = self._process.find()
-            if process is not None:
-                self._end(process)
-            self._process.forget()
-        return process is not None
-
-    def _status(self, health: Health, detail: str, process: psutil.Process | None = None) -> ServiceStatus:
-        address = self.url if health == "healthy" else None
-        return ServiceStatus("postgres", health, detail, address, True, process.pid if process else None)
+    @property
+    def _address(self) -> str:
+        return self.url
 
     def _end(self, process: psutil.Process) -> None:
         # SIGINT asks for a fast stop with a checkpoint, SIGQUIT for one without: the next start then recovers.

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +78,7 @@ class ServerProcess:
             executable: file name of the program.
             marker: an argument that only this server, on this state folder, is started with.
         """
-        self._name = name
+        self.name = name
         self._state_dir = state_dir
         self._record = state_dir / f"{name}.json"
         self._executable = executable
@@ -92,16 +93,16 @@ class ServerProcess:
         """
         try:
             make_state_dir(self._state_dir)
-            with (self._state_dir / f"{self._name}.lock").open("a") as lock:
+            with (self._state_dir / f"{self.name}.lock").open("a") as lock:
                 if not wait_until(lambda: _try_lock(lock.fileno()), LOCK_SECONDS):
                     raise ServiceUnavailable(
-                        f"another command has been starting or stopping the embedded {self._name} in {self._state_dir} "
+                        f"another command has been starting or stopping the embedded {self.name} in {self._state_dir} "
                         f"for {LOCK_SECONDS:.0f} seconds: end that command, then try again"
                     )
                 yield
         except OSError as error:
             raise ServiceUnavailable(
-                f"the embedded {self._name} with its state folder {self._state_dir}: {error}; "
+                f"the embedded {self.name} with its state folder {self._state_dir}: {error}; "
                 "if you may not write there, set EVENTLIB_STATE_DIR to a folder where you may"
             ) from error
 
@@ -165,7 +166,7 @@ class ServerProcess:
             process = psutil.Process(int(shell.stdout))
             self.record(process)
         except psutil.NoSuchProcess:
-            raise ServiceUnavailable(f"the embedded {self._name} ended at once: {tail(console)}") from None
+            raise ServiceUnavailable(f"the embedded {self.name} ended at once: {tail(console)}") from None
         return process
 
     def record(self, process: psutil.Process) -> None:
@@ -189,7 +190,7 @@ class ServerProcess:
                 process.send_signal(number)
             if wait_until(lambda: not is_alive(process), seconds):
                 return
-        raise ServiceUnavailable(f"the embedded {self._name}, pid {process.pid}, does not end even when killed")
+        raise ServiceUnavailable(f"the embedded {self.name}, pid {process.pid}, does not end even when killed")
 
     def _recorded(self) -> tuple[int, float] | None:
         try:
@@ -206,6 +207,37 @@ class ServerProcess:
         except psutil.Error:  # gone meanwhile, or another user's
             return False
         return bool(command) and Path(command[0]).name == self._executable and self._marker in command
+
+
+class EmbeddedServer(ABC):
+    """What both servers do alike."""
+
+    def __init__(self, process: ServerProcess) -> None:
+        self._process = process
+
+    def stop(self) -> bool:
+        """Stop the server; what it holds stays. True if it was running.
+
+        Raises:
+            ServiceUnavailable: it cannot be stopped.
+        """
+        with self._process.exclusive():
+            process = self._process.find()
+            if process is not None:
+                self._end(process)
+            self._process.forget()
+        return process is not None
+
+    def _status(self, health: Health, detail: str, process: psutil.Process | None = None) -> ServiceStatus:
+        address = self._address if health == "healthy" else None
+        return ServiceStatus(self._process.name, health, detail, address, True, process.pid if process else None)
+
+    @property
+    @abstractmethod
+    def _address(self) -> str: ...
+
+    @abstractmethod
+    def _end(self, process: psutil.Process) -> None: ...
 
 
 def make_state_dir(state_dir: Path) -> None:
