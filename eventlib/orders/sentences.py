@@ -102,19 +102,19 @@ def _balance_adjusted(event: e.OrderBalanceAdjusted, before: Order) -> Sentence:
 
 def _payment_authorized(event: e.PaymentAuthorized, before: Order) -> Sentence:
     detail = f"payment {event.payment_id}, {money(event.amount_cents, before.currency)} by {event.method}"
-    return Sentence("Payment authorised", detail, f"{_short(event.payment_id)} authorised")
+    return Sentence("Payment authorised", detail, f"payment {_short(event.payment_id)} authorised")
 
 
 def _payment_declined(event: e.PaymentDeclined, before: Order) -> Sentence:
     detail = f"payment {event.payment_id}, {money(event.amount_cents, before.currency)} by {event.method}"
-    return Sentence("Payment declined", detail, f"{_short(event.payment_id)} declined")
+    return Sentence("Payment declined", detail, f"payment {_short(event.payment_id)} declined")
 
 
 def _payment_captured(event: e.PaymentCaptured, before: Order) -> Sentence:
     payment = before.payments.get(event.payment_id)
     by = f" by {payment.method}" if payment else ""
     detail = f"payment {event.payment_id}, {money(event.amount_cents, before.currency)}{by}"
-    return Sentence("Payment captured", detail, f"{_short(event.payment_id)} captured")
+    return Sentence("Payment captured", detail, f"payment {_short(event.payment_id)} captured")
 
 
 def _invoiced(event: e.OrderInvoiced, before: Order) -> Sentence:
