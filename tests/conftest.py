@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -17,6 +18,10 @@ from eventlib.settings import CONFIG_VARIABLE, PREFIX
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
+
+# A slow machine is no failure; and what runs before a change lands finds the same each time.
+hypothesis.settings.register_profile("eventlib", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("eventlib")
 
 STORE_PARTITIONS = 4
 TOPIC_PARTITIONS = 3
