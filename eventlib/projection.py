@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -37,3 +37,10 @@ class Projection(Generic[S, R]):
     initial: type[S]
     fold: Callable[[S, Recorded[Event]], S]
     row: Callable[[UUID, S, int], R]
+
+    def replay(self, events: Iterable[Recorded[Event]]) -> S:
+        """The state after all of an aggregate's events, from the first one on."""
+        state = self.initial()
+        for recorded in events:
+            state = self.fold(state, recorded)
+        return state

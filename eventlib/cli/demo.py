@@ -11,14 +11,14 @@ import typer
 
 from eventlib.cli.context import opened_store, services
 from eventlib.cli.orders import Orders, Seed, import_with_progress, show_import, show_simulation, simulate_with_progress
-from eventlib.cli.output import notes, progress, results
+from eventlib.cli.output import notes, results
+from eventlib.cli.projections import verify_with_progress
 from eventlib.cli.report import run_with_progress, show_report
 from eventlib.cli.run import show_catching_up, supervised_workers
 from eventlib.cli.servers import start
 from eventlib.orders.olist import read_source
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.projections.lag import Lag, database_clock, projection_lag
-from eventlib.projections.reconcile import verify
 from eventlib.services import Part
 from eventlib.stopping import Stop
 
@@ -57,8 +57,7 @@ def demo(
                 lag = projection_lag(store.connection, ORDER_PROJECTIONS, began)
             if source is not None:
                 show_import(import_with_progress(source))
-            if show_catching_up(supervisor, stop).left:
-                raise typer.Exit(1)
+                show_catching_up(supervisor, stop)
         _verify_all()
         published = run_with_progress("audit_reconstruction", {"order_id": str(simulated.interesting_order_id)})
         show_report(published)
@@ -88,9 +87,7 @@ def _servers() -> Iterator[None]:
 
 
 def _verify_all() -> None:
-    with opened_store() as store, progress() as bar:
-        task = bar.add_task("comparing read model and log", total=None)
-        result = verify(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+    result = verify_with_progress()
     results.print(f"Read model: {result.equal} of {result.aggregates} orders are what the log says.")
     if result.equal != result.aggregates or result.orphans:
         notes.print("run `eventlib projections verify` to see what differs")

@@ -10,7 +10,7 @@ from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.projections.rebuild import rebuild
-from eventlib.projections.reconcile import SHOWN, verify
+from eventlib.projections.reconcile import SHOWN, Verification, verify
 
 app = typer.Typer(name="projections", help="The read models.", no_args_is_help=True)
 
@@ -24,6 +24,13 @@ def rebuild_projection() -> None:
     results.print(f"{rows} orders folded from the log")
 
 
+def verify_with_progress() -> Verification:
+    """Compare the read model with the log behind a progress bar."""
+    with opened_store() as store, progress() as bar:
+        task = bar.add_task(f"verifying {ORDER_PROJECTIONS.name}", total=None)
+        return verify(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+
+
 @app.command(name="verify")
 def verify_projection(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
@@ -33,9 +40,7 @@ def verify_projection(
     Exit code 0 if every order has a row and every row is what the log says at the version that it claims; 1 if a row
     differs or belongs to no order; 3 if orders have no row yet.
     """
-    with opened_store() as store, progress() as bar:
-        task = bar.add_task(f"verifying {ORDER_PROJECTIONS.name}", total=None)
-        result = verify(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+    result = verify_with_progress()
     if as_json:
         print_json(
             {

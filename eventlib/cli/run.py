@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+import psycopg
 import typer
 
 from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, progress
+from eventlib.errors import ServiceUnavailable
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
@@ -93,9 +95,12 @@ def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PAT
     database_url = services().database_url
 
     def measure() -> Backlog:
-        # A connection each time, so that a restart of the database is survived.
-        with connect(database_url) as connection:
-            return backlog(connection, admin, [ORDER_PROJECTIONS])
+        # A connection each time, so that a restart of the database is survived, also when it cuts this very statement.
+        try:
+            with connect(database_url) as connection:
+                return backlog(connection, admin, [ORDER_PROJECTIONS])
+        except psycopg.OperationalError as error:
+            raise ServiceUnavailable(f"the database was lost: {error}") from None
 
     with progress() as bar:
         task = bar.add_task("publishing and projecting", total=None)

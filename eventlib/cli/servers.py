@@ -82,7 +82,7 @@ def _migrate(partitions: int | None = None) -> None:
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False) -> None:
     """How the servers and the schema are, and what is left to do. Exit code 0 if all is healthy, else 1."""
-    parts: list[ServiceStatus | SchemaStatus] = [services().server(part).status() for part in list(Part)]
+    parts: list[ServiceStatus | SchemaStatus] = [services().server(part).status() for part in Part]
     postgres, kafka = parts
     parts.append(_schema_status(postgres.health == "healthy"))
     healthy = all(part.health == "healthy" for part in parts)

@@ -1,4 +1,4 @@
-"""What is left to do between the outbox and the read models, and whether somebody is doing it."""
+"""What is left to do between the outbox and the read models."""
 
 from __future__ import annotations
 

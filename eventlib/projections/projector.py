@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Generic
 from uuid import UUID
 
-import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from eventlib.codec import decoder_for
@@ -16,6 +15,7 @@ from eventlib.errors import ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, R, S
 from eventlib.projections.offsets import applied_offsets, record_offsets
+from eventlib.projections.rows import write_rows
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
@@ -29,8 +29,6 @@ BATCH_MESSAGES = 2000
 POLL_S = 0.1
 
 log = logging.getLogger(__name__)
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Projector(Generic[S, R]):
@@ -108,10 +106,7 @@ class Projector(Generic[S, R]):
             if version > before:
                 rows.append(self._projection.row(aggregate_id, folded, version))
         if rows:
-            self._write(rows)
-
-    def _write(self, rows: Sequence[R]) -> None:
-        self._connection.execute(query(f"{self._projection.name}_write"), {"rows": _encode(rows).decode()})
+            write_rows(self._connection, self._projection, rows)
 
     def _fold(self, aggregate_id: UUID, version: int, state: S, events: Sequence[IncomingEvent]) -> tuple[int, S]:
         """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""

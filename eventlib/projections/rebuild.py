@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from eventlib.projection import Projection
+from eventlib.projections.rows import write_rows
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
 
@@ -34,13 +33,11 @@ def rebuild(
         store.connection.execute(query(f"{projection.name}_lock"))
         store.connection.execute(query(f"{projection.name}_clear"))
         for aggregate_ids in store.aggregate_ids(projection.aggregate):
-            rows = []
-            for aggregate_id, events in store.read_many(projection.aggregate, aggregate_ids):
-                state = projection.initial()
-                for recorded in events:
-                    state = projection.fold(state, recorded)
-                rows.append(projection.row(aggregate_id, state, len(events)))
-            store.connection.execute(query(f"{projection.name}_write"), {"rows": msgspec.json.encode(rows).decode()})
+            rows = [
+                projection.row(aggregate_id, projection.replay(events), len(events))
+                for aggregate_id, events in store.read_many(projection.aggregate, aggregate_ids)
+            ]
+            write_rows(store.connection, projection, rows)
             written += len(rows)
             advance(len(rows))
     return written

@@ -137,9 +137,7 @@ def _compare(
         return Reconciliation(aggregate_id, len(events), None, None, ())
     projected, projected_at = row
     version: int = projected["last_event_version"]
-    state = projection.initial()
-    for recorded in events[:version]:
-        state = projection.fold(state, recorded)
+    state = projection.replay(events[:version])
     folded: dict[str, Any] = msgspec.to_builtins(projection.row(aggregate_id, state, min(version, len(events))))
     fields = [FieldComparison(name, folded.get(name), projected.get(name)) for name in {**folded, **projected}]
     return Reconciliation(aggregate_id, len(events), version, projected_at, fields)

@@ -15,7 +15,7 @@ from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.projections.reconcile import verify
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress
-from tests.integration.test_relay_and_projector import messages_of, versions_of
+from tests.messages import messages_of, versions_of
 from tests.orders import CART, execute
 from tests.processes import background, eventlib, workers_of
 from tests.waiting import wait_for

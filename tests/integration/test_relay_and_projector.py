@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import psutil
 import psycopg
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.errors import ProjectionError, RelayError, UnreadableEvent
@@ -28,19 +27,18 @@ from eventlib.pipeline.backlog import backlog
 from eventlib.projections.projector import Projector
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
+from eventlib.projections.rows import write_rows
 from eventlib.projections.staleness import staleness
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
-from eventlib.store.queries import query
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
+from tests.messages import TOPIC, messages_of, versions_of
 from tests.orders import CART, USER, execute
 from tests.waiting import wait_for
-
-TOPIC = "order.events"
 
 OrderProjector = Projector[Order, OrderRow]
 
@@ -61,30 +59,8 @@ def projector(store: Store, kafka: KafkaAddress) -> OrderProjector:
     return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
 
 
-def messages_of(kafka: KafkaAddress) -> list[Message]:
-    """All messages of the topic, partition by partition."""
-    reader = Consumer({**kafka.configuration(), "group.id": uuid4().hex, "enable.auto.commit": False})
-    found = []
-    for partition in reach(kafka).list_topics(TOPIC).topics[TOPIC].partitions:
-        _, end = reader.get_watermark_offsets(TopicPartition(TOPIC, partition))
-        reader.assign([TopicPartition(TOPIC, partition, 0)])
-        while end and (not found or found[-1].partition() != partition or found[-1].offset() < end - 1):
-            message = reader.poll(10)
-            assert message is not None and message.error() is None
-            found.append(message)
-    reader.close()
-    return found
-
-
 def unpublished(store: Store) -> int:
     return int(store.connection.execute("SELECT count(*) FROM outbox").fetchall()[0][0])
-
-
-def versions_of(messages: Sequence[Message]) -> dict[str, list[int]]:
-    versions = defaultdict(list)
-    for message in messages:
-        versions[message.key().decode()].append(int(dict(message.headers())["ce_aggregateversion"]))
-    return versions
 
 
 @contextmanager
@@ -303,7 +279,7 @@ def test_a_projector_that_was_overtaken_cannot_undo_newer_rows(
     offsets = store.connection.execute("SELECT * FROM projection_offsets").fetchall()
     state = ORDER.fold(recorded.event for recorded in store.read(ORDER, order_id, until=2))
     stale = ORDER_PROJECTIONS.row(order_id, state, 2)
-    projector._write([stale])
+    write_rows(store.connection, ORDER_PROJECTIONS, [stale])
     projector.apply(messages[:2])
     assert store.connection.execute("SELECT * FROM order_projections").fetchall() == newest
     assert store.connection.execute("SELECT * FROM projection_offsets").fetchall() == offsets
@@ -416,8 +392,7 @@ def test_the_read_model_can_be_made_anew_from_the_log_alone(store: Store, databa
     for order_id in orders:
         execute(store, order_id, *CART)
     wrong = ORDER_PROJECTIONS.row(orders[0], Order(), 99)
-    rows = msgspec.json.encode([wrong]).decode()
-    store.connection.execute(query("order_projections_write"), {"rows": rows})
+    write_rows(store.connection, ORDER_PROJECTIONS, [wrong])
     with connect(database_url) as reader:
         seen: list[int] = []
         looked = "SELECT count(*) FROM order_projections"
