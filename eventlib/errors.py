@@ -78,3 +78,15 @@ class ReportError(EventlibError):
 
 class CorruptStream(EventlibError):
     """The stored versions of an aggregate are not 1..n: something other than eventlib wrote to the log."""
+
+
+class CorruptSnapshot(EventlibError):
+    """A stored snapshot is not what was once written; whoever loads ignores it and replays the log."""
+
+
+class SnapshotRefused(EventlibError):
+    """A state cannot be kept as a snapshot: a load from it would differ from a replay."""
+
+
+class StaleCheckpoint(EventlibError):
+    """A follower's checkpoint is not of the log that is there now: the log was set back, or is another one."""

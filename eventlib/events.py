@@ -13,7 +13,7 @@ import msgspec
 from eventlib.errors import InvalidEvent
 
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Base of all events: an immutable fact, named after its class.
 
     Subclass it with typed fields. Money is integer minor units; a field that could hold a float is refused when the
@@ -85,18 +85,43 @@ def _network_of(address: str) -> str:
 E = TypeVar("E", bound=Event)
 
 
-class Recorded(msgspec.Struct, Generic[E], frozen=True):
-    """An event as the store recorded it.
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """An event as the log holds it: neither decoded nor upcast.
 
     Attributes:
         event_id: unique in its aggregate.
         aggregate_id: the stream that it belongs to.
         aggregate_type: the name of that stream's aggregate.
+        event_type: the name that it was written under.
+        schema_version: the shape that it was written in.
+        data: its fields, as PostgreSQL renders the stored jsonb.
+        metadata: likewise.
         version: its place in the stream, 1..n without a gap.
         position: its place in the whole log; positions have gaps and do not follow the order of commits.
         recorded_at: when its transaction began, in UTC, by the database's clock. It never decides an order.
+    """
+
+    event_id: UUID
+    aggregate_id: UUID
+    aggregate_type: str
+    event_type: str
+    schema_version: int
+    data: str
+    metadata: str
+    version: int
+    position: int
+    recorded_at: datetime
+
+
+class Recorded(msgspec.Struct, Generic[E], frozen=True):
+    """A stored event, in today's shape.
+
+    Attributes:
+        event_id, aggregate_id, aggregate_type, version, position, recorded_at: as stored.
         event: what happened.
         metadata: who, with what, why.
+        upcast_from: the type and schema version that it was written in, such as `OrderCancelled 1`, if that is an old shape.
+        part: its index among the events that one stored event stands for; 0 unless an upcaster made several of it.
     """
 
     event_id: UUID
@@ -107,6 +132,8 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True):
     recorded_at: datetime
     event: E
     metadata: Metadata
+    upcast_from: str | None = None
+    part: int = 0
 
     @property
     def occurred_at(self) -> datetime:

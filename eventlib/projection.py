@@ -38,9 +38,18 @@ class Projection(Generic[S, R]):
     fold: Callable[[S, Recorded[Event]], S]
     row: Callable[[UUID, S, int], R]
 
-    def replay(self, events: Iterable[Recorded[Event]]) -> S:
-        """The state after all of an aggregate's events, from the first one on."""
-        state = self.initial()
+    def replay(self, events: Iterable[Recorded[Event]], until: int | None = None) -> tuple[S, int]:
+        """Fold an aggregate's events from the first one on, holding one at a time.
+
+        Args:
+            until: only versions up to it are folded; by default all.
+
+        Returns:
+            The state after the last event folded, and the version of the last event of all.
+        """
+        state, version = self.initial(), 0
         for recorded in events:
-            state = self.fold(state, recorded)
-        return state
+            version = recorded.version
+            if until is None or version <= until:
+                state = self.fold(state, recorded)
+        return state, version

@@ -11,7 +11,8 @@ from eventlib.events import Event, Metadata
 from eventlib.orders import ORDER
 from eventlib.orders.events import OrderItemAdded
 from eventlib.store.connection import connect
-from eventlib.store.event_store import Store, append_parameters
+from eventlib.store.encoded_events import append_parameters
+from eventlib.store.event_store import Store
 from eventlib.store.queries import query
 from eventlib.store.scratch_database import scratch_database
 

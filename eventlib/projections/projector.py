@@ -121,8 +121,9 @@ class Projector(Generic[S, R]):
                     f"{projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
                     f"nothing after version {version}: the database was set back to an earlier state"
                 )
-            recorded = event.recorded(projection.aggregate)
-            state, version = self._folded(state, recorded, event.place), event.version
+            for recorded in event.recorded(projection.aggregate):
+                state = self._folded(state, recorded, event.place)
+            version = event.version
         return version, state
 
     def _folded(self, state: S, recorded: Recorded[Event], place: str) -> S:

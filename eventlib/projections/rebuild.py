@@ -34,7 +34,7 @@ def rebuild(
         store.connection.execute(query(f"{projection.name}_clear"))
         for aggregate_ids in store.aggregate_ids(projection.aggregate):
             rows = [
-                projection.row(aggregate_id, projection.replay(events), len(events))
+                projection.row(aggregate_id, *projection.replay(events))
                 for aggregate_id, events in store.read_many(projection.aggregate, aggregate_ids)
             ]
             write_rows(store.connection, projection, rows)

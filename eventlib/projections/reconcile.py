@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -86,7 +86,7 @@ def reconcile(store: Store, projection: Projection[Any, Any], aggregate_id: UUID
     """
     # The row first: events that are appended in between can only make it look stale, never wrong.
     rows = _rows(store, projection, [aggregate_id])
-    events = list(store.read(projection.aggregate, aggregate_id))
+    events = store.read(projection.aggregate, aggregate_id)
     return _compare(projection, aggregate_id, rows.get(aggregate_id), events)
 
 
@@ -131,13 +131,13 @@ def _compare(
     projection: Projection[Any, Any],
     aggregate_id: UUID,
     row: tuple[dict[str, Any], datetime] | None,
-    events: Sequence[Recorded[Event]],
+    events: Iterable[Recorded[Event]],
 ) -> Reconciliation:
-    if row is None:
-        return Reconciliation(aggregate_id, len(events), None, None, ())
-    projected, projected_at = row
+    projected, projected_at = row or ({"last_event_version": 0}, None)
     version: int = projected["last_event_version"]
-    state = projection.replay(events[:version])
-    folded: dict[str, Any] = msgspec.to_builtins(projection.row(aggregate_id, state, min(version, len(events))))
+    state, logged_version = projection.replay(events, until=version)
+    if row is None:
+        return Reconciliation(aggregate_id, logged_version, None, None, ())
+    folded: dict[str, Any] = msgspec.to_builtins(projection.row(aggregate_id, state, min(version, logged_version)))
     fields = [FieldComparison(name, folded.get(name), projected.get(name)) for name in {**folded, **projected}]
-    return Reconciliation(aggregate_id, len(events), version, projected_at, fields)
+    return Reconciliation(aggregate_id, logged_version, version, projected_at, fields)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from eventlib.aggregate import Aggregate, S
-from eventlib.codec import decoder_for, encode_event, encode_metadata
-from eventlib.errors import ConcurrencyError, CorruptStream, DuplicateEvent, InvalidEvent
-from eventlib.events import Event, Metadata, Recorded
+from eventlib.aggregate import Aggregate, Row, S
+from eventlib.errors import ConcurrencyError, CorruptSnapshot, CorruptStream, DuplicateEvent, InvalidEvent
+from eventlib.events import Event, Metadata, Recorded, Stored
 from eventlib.store.connection import Connection, connect
+from eventlib.store.encoded_events import MAX_VERSION, append_parameters
+from eventlib.store.event_ids import event_id
+from eventlib.store.metrics import SNAPSHOT_FALLBACKS
 from eventlib.store.queries import query
+from eventlib.store.snapshots import Loaded, restored
 
-MAX_VERSION = 2**31 - 1
-"""PostgreSQL's largest integer, the type of `version`."""
+READ_PAGE = 2_000
+"""Events that a reader of streams holds at a time."""
 
-State = TypeVar("State")
+LOAD_PAGE = 10_000
+"""Events that a load holds at a time; what has fewer after its snapshot takes one round trip."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,28 +46,6 @@ class Appended:
     version: int
     positions: list[int]
     recorded_at: datetime
-
-
-@dataclass(frozen=True)
-class Loaded(Generic[State]):
-    """A state and the version that it belongs to; version 0 when the aggregate has no events."""
-
-    state: State
-    version: int
-
-
-class _Row(msgspec.Struct):
-    """One event as `sql/queries/append.sql` takes it."""
-
-    event_id: str
-    event_type: str
-    event_data: msgspec.Raw
-    metadata: msgspec.Raw
-    version: int
-    schema_version: int
-
-
-_encode_rows = msgspec.json.Encoder().encode
 
 
 class Store:
@@ -132,45 +114,112 @@ class Store:
         return row[0] if row else 0
 
     def read(
-        self, aggregate: Aggregate[S, Any], aggregate_id: UUID, after: int = 0, until: int | None = None
+        self,
+        aggregate: Aggregate[S, Any],
+        aggregate_id: UUID,
+        after: int = 0,
+        until: int | None = None,
+        *,
+        recorded_from: datetime | None = None,
+        recorded_before: datetime | None = None,
+        kinds: Collection[type[Event]] | None = None,
     ) -> Iterator[Recorded[Event]]:
-        """An aggregate's events in order, those with `after < version <= until`; none when there is no such aggregate.
+        """An aggregate's events in today's shape, in order, a page at a time; none when there is no such aggregate.
+
+        Args:
+            after: only versions above it.
+            until: only versions up to it.
+            recorded_from: only what was recorded at this instant or later.
+            recorded_before: only what was recorded before this instant.
+            kinds: only events of these classes, whatever shape they were written in.
 
         Raises:
             UnreadableEvent: an event cannot be decoded.
-            CorruptStream: a version is missing.
+            CorruptStream: a version is missing. Not noticed when only a span of time is asked for: who leaves out events on
+                purpose cannot tell.
         """
-        rows = self.connection.execute(
-            query("read_stream"),
-            {
-                "aggregate_id": aggregate_id,
-                "aggregate_type": aggregate.name,
-                "after": after,
-                "until": MAX_VERSION if until is None else until,
-            },
-        )
-        for version, row in zip(itertools.count(after + 1), rows):
-            recorded = _recorded(aggregate, row)
-            if recorded.version != version:
+        event_types = None if kinds is None else [*(kind.__name__ for kind in kinds), *aggregate.upcast_types]
+        # What another name was written under may become one of these classes, so holes show in unfiltered streams only.
+        whole = kinds is None and recorded_from is None and recorded_before is None
+        expected = after
+        for stored in self.read_stored(
+            aggregate,
+            aggregate_id,
+            after,
+            until,
+            recorded_from=recorded_from,
+            recorded_before=recorded_before,
+            event_types=event_types,
+        ):
+            expected += 1
+            if whole and stored.version != expected:
                 raise CorruptStream(
-                    f"{aggregate.name} {aggregate_id} has no version {version}: the next is {recorded.version}"
+                    f"{aggregate.name} {aggregate_id} has no version {expected}: the next is {stored.version}"
                 )
-            yield recorded
+            for recorded in aggregate.recorded(stored):
+                if kinds is None or type(recorded.event) in kinds:
+                    yield recorded
+
+    def read_stored(
+        self,
+        aggregate: Aggregate[S, Any],
+        aggregate_id: UUID,
+        after: int = 0,
+        until: int | None = None,
+        *,
+        recorded_from: datetime | None = None,
+        recorded_before: datetime | None = None,
+        event_types: Collection[str] | None = None,
+    ) -> Iterator[Stored]:
+        """An aggregate's events as they are stored, in order, holes and all; see `read`.
+
+        Args:
+            event_types: only events that were written under these names.
+        """
+        parameters = {
+            "aggregate_id": aggregate_id,
+            "aggregate_type": aggregate.name,
+            "after": after,
+            "until": MAX_VERSION if until is None else until,
+            "recorded_from": recorded_from,
+            "recorded_before": recorded_before,
+            "event_types": None if event_types is None else list(event_types),
+            "limit": READ_PAGE,
+        }
+        while True:
+            rows = self.connection.execute(query("read_stream"), parameters).fetchall()
+            yield from itertools.starmap(Stored, rows)
+            if len(rows) < READ_PAGE:
+                return
+            parameters["after"] = rows[-1][7]
 
     def read_many(
         self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]
-    ) -> Iterator[tuple[UUID, list[Recorded[Event]]]]:
-        """All events of several aggregates, one aggregate after the other; those without events are left out.
+    ) -> Iterator[tuple[UUID, Iterator[Recorded[Event]]]]:
+        """All events of several aggregates, one aggregate after the other, in order of id; those without events are left out.
+
+        However long the streams, only a page is held: take an aggregate's events before asking for the next aggregate.
 
         Raises:
             UnreadableEvent: an event cannot be decoded.
         """
-        rows = self.connection.execute(
-            query("read_streams"), {"aggregate_ids": list(aggregate_ids), "aggregate_type": aggregate.name}
-        )
-        recorded = (_recorded(aggregate, row) for row in rows)
-        for aggregate_id, events in itertools.groupby(recorded, key=lambda one: one.aggregate_id):
-            yield aggregate_id, list(events)
+        recorded = (one for stored in self._stored_of(aggregate, aggregate_ids) for one in aggregate.recorded(stored))
+        yield from itertools.groupby(recorded, key=lambda one: one.aggregate_id)
+
+    def _stored_of(self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]) -> Iterator[Stored]:
+        parameters = {
+            "aggregate_ids": list(aggregate_ids),
+            "aggregate_type": aggregate.name,
+            "after_id": UUID(int=0),
+            "after_version": 0,
+            "limit": READ_PAGE,
+        }
+        while True:
+            rows = self.connection.execute(query("read_streams"), parameters).fetchall()
+            yield from itertools.starmap(Stored, rows)
+            if len(rows) < READ_PAGE:
+                return
+            parameters |= {"after_id": rows[-1][1], "after_version": rows[-1][7]}
 
     def aggregate_ids(self, aggregate: Aggregate[S, Any], batch: int = 500) -> Iterator[list[UUID]]:
         """The ids of all aggregates of a type that have events, in order of id, in batches."""
@@ -184,30 +233,74 @@ class Store:
             yield [row[0] for row in rows]
             after = rows[-1][0]
 
-    def load(self, aggregate: Aggregate[S, Any], aggregate_id: UUID, known: Loaded[S] | None = None) -> Loaded[S]:
-        """The present state of an aggregate, folded from its events; the initial state if it has none.
+    def load(
+        self,
+        aggregate: Aggregate[S, Any],
+        aggregate_id: UUID,
+        known: Loaded[S] | None = None,
+        *,
+        use_snapshots: bool = True,
+    ) -> Loaded[S]:
+        """The present state of an aggregate; the initial state if it has no events.
+
+        The newest usable snapshot and the events after it come in one round trip. A snapshot that is damaged, of another
+        state class, or of an event that the log does not have is reported and passed over, and an older one or the log
+        itself takes its place.
 
         Args:
             known: an earlier state of the same aggregate; then only the events after it are read.
+            use_snapshots: False folds every event.
 
         Raises:
             UnreadableEvent: an event cannot be decoded.
             CorruptStream: a version is missing.
         """
-        before = known or Loaded(aggregate.initial(), 0)
-        rows = self.connection.execute(
-            query("load"),
-            {"aggregate_id": aggregate_id, "aggregate_type": aggregate.name, "after": before.version},
-        ).fetchall()
-        version = before.version + len(rows)
-        if rows and rows[-1][3] != version:
-            raise CorruptStream(
-                f"{aggregate.name} {aggregate_id} has {len(rows)} events from version {before.version + 1} "
-                f"to {rows[-1][3]}: some are missing"
-            )
-        decode = aggregate.decode
-        state = aggregate.fold((decode(event_type, schema, data) for event_type, schema, data, _ in rows), before.state)
-        return Loaded(state, version)
+        if known is not None or not use_snapshots:
+            base, rows = known or Loaded(aggregate.initial(), 0), None
+        else:
+            base, rows = self._newest_usable(aggregate, aggregate_id)
+        while True:
+            if rows is None:
+                rows = self.connection.execute(
+                    query("tail"), {**_of(aggregate, aggregate_id), "after": base.version, "limit": LOAD_PAGE}
+                ).fetchall()
+            base = _folded(aggregate, aggregate_id, base, rows)
+            if len(rows) < LOAD_PAGE:
+                return base
+            rows = None
+
+    def _newest_usable(self, aggregate: Aggregate[S, Any], aggregate_id: UUID) -> tuple[Loaded[S], list[Row] | None]:
+        """The state in the newest usable snapshot, and the events after it; without any, the initial state."""
+        before = MAX_VERSION
+        while True:
+            try:
+                rows = self.connection.execute(
+                    query("load"),
+                    {
+                        **_of(aggregate, aggregate_id),
+                        "state_schema": aggregate.state_schema,
+                        "before": before,
+                        "limit": LOAD_PAGE,
+                    },
+                ).fetchall()
+            except psycopg.errors.DataCorrupted as error:  # a page of the table is damaged, perhaps of the snapshots' one
+                _report_unused(aggregate, aggregate_id, "damaged", str(error))
+                return Loaded(aggregate.initial(), 0), None
+            snapshots = [row for row in itertools.takewhile(lambda row: row[0] is None, rows)]
+            del rows[: len(snapshots)]
+            base = Loaded(aggregate.initial(), 0)
+            try:
+                for _, _, state, about, version in snapshots:
+                    if state is None:
+                        _report_unused(aggregate, aggregate_id, about, f"version {version}")
+                    else:
+                        before = version
+                        event_id, sha256 = about.split()
+                        state = restored(aggregate, aggregate_id, version, UUID(event_id), state, bytes.fromhex(sha256))
+                        base = Loaded(state, version)
+                return base, rows
+            except CorruptSnapshot as error:
+                _report_unused(aggregate, aggregate_id, "corrupt", str(error))
 
     def executed(self, aggregate: Aggregate[S, Any], aggregate_id: UUID, command_id: UUID) -> list[Recorded[Event]]:
         """The events that a command has caused in an aggregate earlier, in order; none if it was not executed there."""
@@ -220,81 +313,24 @@ class Store:
         return list(itertools.takewhile(lambda recorded: recorded.metadata.command_id == command_id, following))
 
 
-def _recorded(aggregate: Aggregate[Any, Any], row: tuple[Any, ...]) -> Recorded[Event]:
-    event_id, aggregate_id, event_type, schema_version, data, metadata, version, position, recorded_at = row
-    return Recorded(
-        event_id=event_id,
-        aggregate_id=aggregate_id,
-        aggregate_type=aggregate.name,
-        version=version,
-        position=position,
-        recorded_at=recorded_at,
-        event=aggregate.decode(event_type, schema_version, data),
-        metadata=decoder_for(Metadata)(metadata),
-    )
-
-
-def event_id(command_id: UUID, aggregate_id: UUID, index: int) -> str:
-    """The id of the event at `index` (from 0) among those that `command_id` causes in an aggregate.
-
-    A name-based UUID (RFC 9562, version 5) as 32 hexadecimal digits; what `uuid.uuid5` makes, in a third of its time.
-
-    Derived, so that executing a command again meets the unique constraint on (aggregate_id, event_id). The index on that
-    constraint leads with aggregate_id, which is where its locality comes from; a time-ordered id would add none.
-    """
-    name = f"{aggregate_id}/{index}"
-    digest = hashlib.sha1(command_id.bytes + name.encode(), usedforsecurity=False).hexdigest()
-    return f"{digest[:12]}5{digest[13:16]}{_VARIANT[digest[16]]}{digest[17:32]}"
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-
-
-def append_parameters(
-    aggregate: Aggregate[S, Any],
-    aggregate_id: UUID,
-    expected_version: int,
-    events: Sequence[Event],
-    metadata: Metadata | Sequence[Metadata],
-) -> dict[str, object]:
-    """The parameters of `sql/queries/append.sql`, after every check that needs no database.
-
-    Raises:
-        InvalidEvent: an event is not the aggregate's, does not encode strictly, or the expected version is impossible.
-    """
-    if type(aggregate_id) is not UUID:
-        raise InvalidEvent(f"the id of {aggregate.name} is not a UUID: {aggregate_id!r}")
-    if not events:
-        raise InvalidEvent(f"an append to {aggregate.name} {aggregate_id} has no events")
-    if type(expected_version) is not int or not 0 <= expected_version <= MAX_VERSION - len(events):
-        raise InvalidEvent(
-            f"the expected version of {aggregate.name} {aggregate_id} is impossible: {expected_version!r}"
-        )
-    if isinstance(metadata, Metadata):
-        encoded = msgspec.Raw(encode_metadata(metadata))
-        described = [(metadata.command_id, encoded)] * len(events)
-    elif len(metadata) == len(events):
-        described = [(one.command_id, msgspec.Raw(encode_metadata(one))) for one in metadata]
-    else:
-        raise InvalidEvent(f"{len(events)} events with {len(metadata)} metadata: give one for all, or one for each")
-    rows = []
-    ordinals: defaultdict[UUID, itertools.count[int]] = defaultdict(itertools.count)
-    for version, (event, (command_id, about)) in enumerate(zip(events, described), start=expected_version + 1):
-        if type(event) not in aggregate.kinds:
-            raise InvalidEvent(f"{type(event).__name__} is not an event of aggregate {aggregate.name}")
-        rows.append(
-            _Row(
-                event_id=event_id(command_id, aggregate_id, next(ordinals[command_id])),
-                event_type=type(event).__name__,
-                event_data=msgspec.Raw(encode_event(event)),
-                metadata=about,
-                version=version,
-                schema_version=event.schema_version,
-            )
-        )
+def _of(aggregate: Aggregate[Any, Any], aggregate_id: UUID) -> dict[str, Any]:
     return {
         "aggregate_id": aggregate_id,
         "aggregate_type": aggregate.name,
-        "expected_version": expected_version,
-        "events": _encode_rows(rows).decode(),
+        "upcast_types": aggregate.upcast_types,
     }
+
+
+def _folded(aggregate: Aggregate[S, Any], aggregate_id: UUID, base: Loaded[S], rows: list[Row]) -> Loaded[S]:
+    version = base.version + len(rows)
+    if rows and rows[-1][4] != version:
+        raise CorruptStream(
+            f"{aggregate.name} {aggregate_id} has {len(rows)} events from version {base.version + 1} "
+            f"to {rows[-1][4]}: some are missing"
+        )
+    return Loaded(aggregate.fold_rows(rows, aggregate_id, base.state), version)
+
+
+def _report_unused(aggregate: Aggregate[Any, Any], aggregate_id: UUID, reason: str, detail: str) -> None:
+    SNAPSHOT_FALLBACKS.labels(aggregate.name, reason).inc()
+    log.warning("a snapshot of %s %s is not used, since it is %s: %s", aggregate.name, aggregate_id, reason, detail)

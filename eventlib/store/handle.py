@@ -12,7 +12,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from eventlib.aggregate import Aggregate, S
 from eventlib.errors import ConcurrencyError, DomainError, DuplicateEvent
 from eventlib.events import Event, Metadata
-from eventlib.store.event_store import Loaded, Store
+from eventlib.store.event_store import Store
+from eventlib.store.snapshots import Loaded
 
 MAX_ATTEMPTS = 20
 

@@ -12,13 +12,11 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-import msgspec
 from confluent_kafka import Message
 
 from eventlib.aggregate import Aggregate
-from eventlib.codec import decoder_for
 from eventlib.errors import UnreadableEvent
-from eventlib.events import Event, Metadata, Recorded
+from eventlib.events import Event, Recorded, Stored
 from eventlib.streaming.topics import topic_of
 
 
@@ -83,26 +81,27 @@ class IncomingEvent:
     value: bytes
     place: str
 
-    def recorded(self, aggregate: Aggregate[Any, Any]) -> Recorded[Event]:
-        """The event in the message.
+    def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]:
+        """The event in the message, in today's shape: one, or several when an upcaster makes several of it.
 
         Raises:
             UnreadableEvent: a header or the value is not what eventlib writes; the message names the offset.
         """
         try:
-            return Recorded(
+            stored = Stored(
                 event_id=UUID(self.headers["ce_id"].decode()),
                 aggregate_id=self.aggregate_id,
                 aggregate_type=aggregate.name,
+                event_type=self.headers["ce_type"].decode(),
+                schema_version=int(self.headers["ce_schemaversion"]),
+                data=self.value.decode(),
+                metadata=self.headers["metadata"].decode(),
                 version=self.version,
                 position=int(self.headers["ce_position"]),
                 recorded_at=datetime.fromisoformat(self.headers["ce_time"].decode()),
-                event=aggregate.decode(
-                    self.headers["ce_type"].decode(), int(self.headers["ce_schemaversion"]), self.value
-                ),
-                metadata=decoder_for(Metadata)(self.headers["metadata"]),
             )
-        except (KeyError, ValueError, UnreadableEvent, msgspec.MsgspecError) as error:
+            return aggregate.recorded(stored)
+        except (KeyError, ValueError, UnreadableEvent) as error:
             raise _unreadable(self.place, error) from None
 
 

@@ -25,8 +25,10 @@ from eventlib.orders.commands import AddItem, PlaceOrder, SetShippingCost, Submi
 from eventlib.orders.events import OrderDelivered, OrderItemAdded, OrderPlaced
 from eventlib.orders.order import Order, Status
 from eventlib.store.connection import connect
-from eventlib.store.event_store import MAX_VERSION, Loaded, Store
+from eventlib.store.encoded_events import MAX_VERSION
+from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
+from eventlib.store.snapshots import Loaded
 from tests.conftest import STORE_PARTITIONS
 from tests.orders import CART, USER, execute, metadata
 
