@@ -25,7 +25,9 @@ SHOWN = 3
 
 def check_complete(events: Sequence[Recorded[Event]]) -> Check:
     """Versions are 1..n, no event id occurs twice, and positions in the log rise with the versions."""
-    stored = [recorded for recorded in events if recorded.part == 0]  # an upcaster may make several events of a stored one
+    stored = [
+        recorded for recorded in events if recorded.part == 0
+    ]  # an upcaster may make several events of a stored one
     problems = [*_holes(stored), *_repeated_ids(stored), *_out_of_order(stored)]
     if problems:
         return Check(COMPLETE, Outcome.FAILED, _listed(problems))

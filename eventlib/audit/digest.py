@@ -13,7 +13,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def digest_of(events: Iterable[Stored]) -> str:
-    """SHA-256, in hex, over each event as it is stored, in the order given; code that reads it in a newer shape gives the same.
+    """SHA-256, in hex, over each event as it is stored, in the order given, whatever shape it is read in.
 
     It shows that two readings were alike. It does not show that nobody changed the events before both.
     """

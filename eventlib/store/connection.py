@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: fail in seconds with the reason, speak UTC, commit each statement."""
+"""Connections to PostgreSQL: fail in seconds with the reason, speak UTC, commit each statement, plan a statement once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shown_address(url: str) -> str:
 
 
 def connect(url: str, application_name: str = "eventlib") -> Connection:
-    """Open a connection in autocommit mode, with the session's time zone set to UTC.
+    """Open a connection in autocommit mode, with the session's time zone set to UTC and one plan for each statement.
 
     Args:
         url: a libpq URL.
@@ -48,6 +48,10 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
             url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name=application_name
         )
         connection.execute("SET timezone TO 'UTC'")
+        # What a command executes finds its one partition by a key. PostgreSQL would plan it anew each time, since a plan for
+        # any key names all partitions and so looks dear, and planning takes as long as executing. A statement that needs
+        # a plan of its own goes through `planned_anew`.
+        connection.execute("SET plan_cache_mode TO force_generic_plan")
     except psycopg.Error as error:
         raise ServiceUnavailable(
             f"PostgreSQL at {shown_address(url)} cannot be used: {str(error).strip()}. "
@@ -60,3 +64,11 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
             f"PostgreSQL at {shown_address(url)} is version {version // 10000}; eventlib needs 16 or newer"
         )
     return connection
+
+
+def planned_anew(connection: Connection, statement: str, parameters: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Execute a statement whose good plan depends on its parameters.
+
+    They are bound by the client, so the server plans the statement for these very values.
+    """
+    return psycopg.ClientCursor(connection).execute(statement, parameters)

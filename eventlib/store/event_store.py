@@ -196,7 +196,7 @@ class Store:
     def read_many(
         self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]
     ) -> Iterator[tuple[UUID, Iterator[Recorded[Event]]]]:
-        """All events of several aggregates, one aggregate after the other, in order of id; those without events are left out.
+        """All events of several aggregates, one aggregate after the other in order of id; those without any are left out.
 
         However long the streams, only a page is held: take an aggregate's events before asking for the next aggregate.
 
@@ -223,15 +223,10 @@ class Store:
 
     def aggregate_ids(self, aggregate: Aggregate[S, Any], batch: int = 500) -> Iterator[list[UUID]]:
         """The ids of all aggregates of a type that have events, in order of id, in batches."""
-        after: UUID | None = None
-        while True:
-            rows = self.connection.execute(
-                query("aggregate_ids"), {"aggregate_type": aggregate.name, "after": after, "limit": batch}
-            ).fetchall()
-            if not rows:
-                return
+        parameters = {"aggregate_type": aggregate.name, "after": UUID(int=0), "after_version": 0, "limit": batch}
+        while rows := self.connection.execute(query("aggregate_ids"), parameters).fetchall():
             yield [row[0] for row in rows]
-            after = rows[-1][0]
+            parameters |= {"after": rows[-1][0], "after_version": 1}
 
     def load(
         self,
@@ -283,20 +278,22 @@ class Store:
                         "limit": LOAD_PAGE,
                     },
                 ).fetchall()
-            except psycopg.errors.DataCorrupted as error:  # a page of the table is damaged, perhaps of the snapshots' one
+            except (
+                psycopg.errors.DataCorrupted
+            ) as error:  # a page of the table is damaged, perhaps of the snapshots' one
                 _report_unused(aggregate, aggregate_id, "damaged", str(error))
                 return Loaded(aggregate.initial(), 0), None
-            snapshots = [row for row in itertools.takewhile(lambda row: row[0] is None, rows)]
+            snapshots = list(itertools.takewhile(lambda row: row[0] is None, rows))
             del rows[: len(snapshots)]
             base = Loaded(aggregate.initial(), 0)
             try:
-                for _, _, state, about, version in snapshots:
-                    if state is None:
+                for _, _, encoded, about, version in snapshots:
+                    if encoded is None:
                         _report_unused(aggregate, aggregate_id, about, f"version {version}")
                     else:
                         before = version
-                        event_id, sha256 = about.split()
-                        state = restored(aggregate, aggregate_id, version, UUID(event_id), state, bytes.fromhex(sha256))
+                        last, sha256 = about.split()
+                        state = restored(aggregate, aggregate_id, version, UUID(last), encoded, bytes.fromhex(sha256))
                         base = Loaded(state, version)
                 return base, rows
             except CorruptSnapshot as error:

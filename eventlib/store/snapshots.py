@@ -31,9 +31,7 @@ class Loaded(Generic[State]):
     version: int
 
 
-def checksum(
-    aggregate: Aggregate[Any, Any], aggregate_id: UUID, version: int, event_id: UUID, state: bytes
-) -> bytes:
+def checksum(aggregate: Aggregate[Any, Any], aggregate_id: UUID, version: int, event_id: UUID, state: bytes) -> bytes:
     """SHA-256 over everything that a snapshot claims, each field with its length, so that none can pass into another."""
     hashed = hashlib.sha256(b"eventlib.snapshot/1")
     for field in (
@@ -50,18 +48,18 @@ def checksum(
 
 
 def restored(
-    aggregate: Aggregate[S, Any], aggregate_id: UUID, version: int, event_id: UUID, state: str, sha256: bytes
+    aggregate: Aggregate[S, Any], aggregate_id: UUID, version: int, event_id: UUID, encoded: str, sha256: bytes
 ) -> S:
     """The state in a snapshot.
 
     Raises:
         CorruptSnapshot: it is not what was once written.
     """
-    encoded = state.encode()
-    if checksum(aggregate, aggregate_id, version, event_id, encoded) != sha256:
+    if checksum(aggregate, aggregate_id, version, event_id, encoded.encode()) != sha256:
         raise CorruptSnapshot(f"the snapshot of {aggregate.name} {aggregate_id} at version {version} was changed")
     try:
-        return decoder_for(aggregate.initial)(encoded)
+        state: S = decoder_for(aggregate.initial)(encoded)
+        return state
     except msgspec.MsgspecError as error:
         raise CorruptSnapshot(
             f"the snapshot of {aggregate.name} {aggregate_id} at version {version} cannot be decoded: {error}"
