@@ -23,7 +23,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     schema_version: ClassVar[int] = 1
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Who did it, with what, why, and as a consequence of which command.
 
     Attributes:
@@ -47,13 +47,15 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     occurred_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.ip, str | None):
-            raise InvalidEvent(f"metadata.ip is not a text: {self.ip!r}")
-        if not isinstance(self.occurred_at, datetime | None):
-            raise InvalidEvent(f"metadata.occurred_at is not a time: {self.occurred_at!r}")
+        if self.ip is None and self.occurred_at is None:
+            return  # most have neither, and this runs for every event that is read
         if self.ip is not None:
+            if not isinstance(self.ip, str):
+                raise InvalidEvent(f"metadata.ip is not a text: {self.ip!r}")
             msgspec.structs.force_setattr(self, "ip", _network_of(self.ip))
         if self.occurred_at is not None:
+            if not isinstance(self.occurred_at, datetime):
+                raise InvalidEvent(f"metadata.occurred_at is not a time: {self.occurred_at!r}")
             if self.occurred_at.tzinfo is None:
                 raise InvalidEvent(f"metadata.occurred_at {self.occurred_at} has no time zone: give it in UTC")
             try:
@@ -113,7 +115,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     recorded_at: datetime
 
 
-class Recorded(msgspec.Struct, Generic[E], frozen=True):
+class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=True):
     """A stored event, in today's shape.
 
     Attributes:
