@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     store_partitions: int = Field(default=16, ge=1, le=1024)
     """Hash partitions of `event_store`; fixed when the schema is created."""
 
+    snapshot_every: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Events between two snapshots, by aggregate type; where it says nothing, what the aggregate declares (50)."""
+
     topic_partitions: int = Field(default=6, ge=1, le=1024)
     """Partitions of a topic that eventlib creates; an existing topic keeps its own."""
 

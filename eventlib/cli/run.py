@@ -1,4 +1,4 @@
-"""`eventlib run relay | projector | all`: the workers between the outbox and the read models."""
+"""`eventlib run relay | projector | snapshotter | all`: the workers beside the log."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, progress
 from eventlib.errors import ServiceUnavailable
+from eventlib.orders import ORDER
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
@@ -22,11 +23,14 @@ from eventlib.pipeline.supervisor import Supervisor
 from eventlib.projections.projector import Projector
 from eventlib.stopping import Stop
 from eventlib.store.connection import connect
+from eventlib.store.snapshotter import Snapshotter
 from eventlib.streaming.clients import reach
 
-app = typer.Typer(name="run", help="Run the workers between the outbox and the read models.", no_args_is_help=True)
+app = typer.Typer(
+    name="run", help="Run the workers: what publishes, projects and takes snapshots.", no_args_is_help=True
+)
 
-WORKERS = ("relay", "projector")
+WORKERS = ("relay", "projector", "snapshotter")
 
 SupervisedBy = Annotated[int | None, typer.Option(hidden=True, help="End when the process with this pid has ended.")]
 
@@ -55,12 +59,20 @@ def projector(supervised_by: SupervisedBy = None) -> None:
         Projector(connection, services().kafka, settings().topic_partitions, ORDER_PROJECTIONS).run(stop)
 
 
+@app.command()
+def snapshotter(supervised_by: SupervisedBy = None) -> None:
+    """Take snapshots of what has grown, after the fact, until SIGTERM. A second snapshotter stands by."""
+    stop = _stop(supervised_by)
+    with connect(services().database_url, "eventlib snapshotter") as connection:
+        Snapshotter(connection, [ORDER], settings().snapshot_every).run(stop)
+
+
 @app.command(name="all")
 def everything(
     until_caught_up: Annotated[bool, typer.Option(help="Work until nothing is left to do, then exit 0.")] = False,
     patience: Annotated[float, typer.Option(help="Seconds without progress that count as stuck.")] = PATIENCE_S,
 ) -> None:
-    """Run relay and projector as one process tree, restarting with back-off, until SIGTERM."""
+    """Run all workers as one process tree, restarting with back-off, until SIGTERM."""
     stop = Stop().on_signals()
     with supervised_workers() as supervisor:
         if until_caught_up:
@@ -74,7 +86,7 @@ def everything(
 
 @contextmanager
 def supervised_workers() -> Iterator[Supervisor]:
-    """Relay and projector as child processes, stopped at the end.
+    """All workers as child processes, stopped at the end.
 
     Raises:
         ServiceUnavailable: the database or the broker cannot be used; then no worker was started.

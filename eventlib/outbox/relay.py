@@ -13,15 +13,13 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
+from eventlib.store.single_worker import wait_for_turn
 from eventlib.streaming.clients import KafkaAddress, producer, reach
 from eventlib.streaming.messages import OutgoingMessage, outgoing_message
 from eventlib.streaming.topics import ensure_topic
 
 BATCH_ROWS = 2000
 POLL_SHORTEST_S, POLL_LONGEST_S = 0.005, 0.02
-STANDBY_POLL_S = 1.0
-LOCK_KEY = 0x72656C6179
-"""Key of the advisory lock that makes one process the relay: "relay" in ASCII."""
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +48,7 @@ class Relay:
             ServiceUnavailable: a topic cannot be created.
             psycopg.OperationalError: the database is gone.
         """
-        if not self._take_lock(stop):
+        if not wait_for_turn(self._connection, "relay", stop):
             return
         log.info("publishing")
         pause = POLL_SHORTEST_S
@@ -92,18 +90,6 @@ class Relay:
                 f"for topic {outgoing[first].topic}: {failures[first].str()}. It stays in the outbox and is tried again."
             )
         return len(published)
-
-    def _take_lock(self, stop: Stop) -> bool:
-        standing_by = False
-        while not stop:
-            row = self._connection.execute(query("relay_lock"), {"key": LOCK_KEY}).fetchone()
-            if row and row[0]:
-                return True
-            if not standing_by:
-                log.info("standing by: another relay is at work")
-                standing_by = True
-            stop.wait(STANDBY_POLL_S)
-        return False
 
     def _produce(self, outgoing: Sequence[OutgoingMessage], stop: Stop) -> dict[int, KafkaError]:
         """Produce all messages and wait until each is acknowledged or has failed for good; the failures by index.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, LiteralString, cast
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -31,7 +31,7 @@ def scan_stored(connection: Connection, partition: str) -> Iterator[list[bytes]]
     The connection is busy until the last one. Memory does not grow with the partition.
     """
     # Identifiers cannot be bound; this one is quoted.
-    statement = sql.SQL(cast(LiteralString, query("scan"))).format(partition=sql.Identifier(partition))
+    statement = sql.SQL(query("scan")).format(partition=sql.Identifier(partition))
     with connection.cursor().copy(statement) as rows:
         for row in rows:
             line = bytes(row)

@@ -1,0 +1,2 @@
+-- Lets a follower begin again from the start of the log.
+DELETE FROM follower_checkpoints WHERE follower = %(follower)s
