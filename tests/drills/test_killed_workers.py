@@ -11,9 +11,12 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
+from eventlib.cli.run import WORKERS
+from eventlib.orders import ORDER
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.projections.reconcile import verify
 from eventlib.store.event_store import Store
+from eventlib.store.snapshot_care import verify_snapshots
 from eventlib.streaming.clients import KafkaAddress
 from tests.messages import messages_of, versions_of
 from tests.orders import CART, execute
@@ -28,7 +31,7 @@ def test_sigkill_of_relay_and_projector_under_load(
     writer = threading.Thread(target=write, args=(database_url, orders))
     killed = 0
     with background(eventlib_environment, "run", "all") as supervisor:
-        wait_for(lambda: len(workers_of(supervisor)) == 2)
+        wait_for(lambda: len(workers_of(supervisor)) == len(WORKERS))
         writer.start()
         while writer.is_alive():
             writer.join(random.uniform(0.3, 0.9))
@@ -52,9 +55,37 @@ def write(database_url: str, orders: list[UUID]) -> None:
                 execute(store, order_id, command)
 
 
+def test_sigkill_of_the_snapshotter_under_load(
+    database_url: str, store: Store, eventlib_environment: dict[str, str]
+) -> None:
+    def progress() -> list[tuple[object]]:
+        return store.connection.execute("SELECT updated_at FROM follower_checkpoints").fetchall()
+
+    orders = [uuid4() for _ in range(600)]
+    often = {**eventlib_environment, "EVENTLIB_SNAPSHOT_EVERY": '{"order": 3}'}
+    writer = threading.Thread(target=write, args=(database_url, orders))
+    writer.start()
+    killed = 0
+    while writer.is_alive():
+        before = progress()
+        with background(often, "run", "snapshotter") as snapshotter:
+            wait_for(lambda before=before: progress() != before or not writer.is_alive())
+            writer.join(random.uniform(0.0, 0.3))
+            snapshotter.kill()
+            killed += 1
+    assert killed >= 2
+    newest = "SELECT count(DISTINCT aggregate_id) FROM aggregate_snapshots WHERE version > %s"
+    with background(often, "run", "snapshotter"):
+        wait_for(lambda: store.connection.execute(newest, [len(CART) - 3]).fetchall() == [(len(orders),)])
+    verified = verify_snapshots(store, ORDER)
+    assert (verified.bad, verified.stale) == ([], 0)
+    for order_id in orders:
+        assert store.load(ORDER, order_id) == store.load(ORDER, order_id, use_snapshots=False)
+
+
 def test_workers_end_when_their_supervisor_is_killed(eventlib_environment: dict[str, str]) -> None:
     with background(eventlib_environment, "run", "all") as supervisor:
-        wait_for(lambda: len(workers_of(supervisor)) == 2)
+        wait_for(lambda: len(workers_of(supervisor)) == len(WORKERS))
         workers = list(workers_of(supervisor).values())
         supervisor.kill()
         _, alive = psutil.wait_procs(workers, timeout=30)
@@ -68,7 +99,7 @@ def test_sigterm_stops_the_whole_tree_cleanly(eventlib_environment: dict[str, st
         workers = list(workers_of(supervisor).values())
         supervisor.terminate()
         assert supervisor.wait(30) == 0
-        assert len(workers) == 2 and not any(worker.is_running() for worker in workers)
+        assert len(workers) == len(WORKERS) and not any(worker.is_running() for worker in workers)
 
 
 def test_what_cannot_be_done_is_said_and_not_called_done(
