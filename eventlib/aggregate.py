@@ -108,7 +108,7 @@ class Aggregate(Generic[S, C]):
             if decode is not None:
                 events: Sequence[Event] = (decode(data),)
             else:
-                events = self._upcast(kind, data, Context(stored.aggregate_id, stored.version, metadata))
+                events = self._upcast(kind, data, stored.metadata, stored.aggregate_id, stored.version)
         except (msgspec.MsgspecError, UnreadableEvent) as error:
             raise self._unreadable(stored.aggregate_id, stored.version, kind, error) from None
         upcast_from = None if decode is not None else f"{stored.event_type} {stored.schema_version}"
@@ -152,18 +152,20 @@ class Aggregate(Generic[S, C]):
                 if decode is not None:
                     event = decode(data)
                 else:
-                    about = decoder_for(Metadata)(metadata or "{}")
-                    *earlier, event = self._upcast(kind, data, Context(aggregate_id, version, about))
+                    *earlier, event = self._upcast(kind, data, metadata or "", aggregate_id, version)
                     state = self.fold(earlier, state)
             except (msgspec.MsgspecError, UnreadableEvent) as error:
                 raise self._unreadable(aggregate_id, version, kind, error) from None
             state = evolve(state, event)
         return state
 
-    def _upcast(self, kind: tuple[str, int], data: str | bytes, context: Context) -> list[Event]:
+    def _upcast(
+        self, kind: tuple[str, int], data: str | bytes, metadata: str | bytes, aggregate_id: UUID, version: int
+    ) -> list[Event]:
         """Take upcasters step by step until every document is in a shape of today."""
         if kind not in self._upcasters:
             raise UnreadableEvent("this code knows neither such an event nor an upcaster for it")
+        context = Context(aggregate_id, version, decoder_for(Metadata)(metadata))
         waiting = [Document(*kind, msgspec.json.decode(data))]
         events: list[Event] = []
         for _ in range(MAX_UPCASTS):
@@ -190,11 +192,11 @@ class Aggregate(Generic[S, C]):
 
     def _try_upcasters(self) -> None:
         nobody = UUID(int=0)
-        context = Context(nobody, 1, Metadata(command_id=nobody, correlation_id=nobody, actor="nobody"))
+        about = msgspec.json.encode(Metadata(command_id=nobody, correlation_id=nobody, actor="nobody"))
         for kind, upcaster in self._upcasters.items():
             if kind in self._decoders:
                 raise InvalidEvent(f"{kind[0]} {kind[1]} is a shape of today: an upcaster takes old ones")
             try:
-                self._upcast(kind, msgspec.json.encode(upcaster.example), context)
+                self._upcast(kind, msgspec.json.encode(upcaster.example), about, nobody, 1)
             except Exception as error:  # whatever a domain's function raises, it must not wait for the first old event
                 raise InvalidEvent(f"the upcaster for {kind[0]} {kind[1]} fails on its example: {error!r}") from error
