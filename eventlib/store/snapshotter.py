@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from eventlib.aggregate import Aggregate
-from eventlib.errors import CorruptStream, SnapshotRefused, StaleCheckpoint, UnreadableEvent
+from eventlib.errors import CorruptStream, SettingsError, SnapshotRefused, StaleCheckpoint, UnreadableEvent
 from eventlib.events import Stored
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
@@ -37,7 +37,13 @@ class Snapshotter:
         Args:
             aggregates: of which snapshots are taken.
             every: events between two snapshots, by aggregate; where it says nothing, what the aggregate says.
+
+        Raises:
+            SettingsError: `every` names an aggregate that is not among them.
         """
+        if unknown := sorted((every or {}).keys() - {aggregate.name for aggregate in aggregates}):
+            known = ", ".join(aggregate.name for aggregate in aggregates)
+            raise SettingsError(f"EVENTLIB_SNAPSHOT_EVERY names {', '.join(unknown)}; there are {known}")
         self._connection = connection
         self._store = Store(connection)
         self._aggregates = {aggregate.name: aggregate for aggregate in aggregates}

@@ -14,7 +14,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from eventlib.aggregate import Aggregate
-from eventlib.errors import CorruptStream
+from eventlib.errors import CorruptStream, SettingsError
 from eventlib.orders import ORDER
 from eventlib.orders.commands import AddItem, Command, PlaceOrder
 from eventlib.orders.events import OrderItemAdded, OrderPlaced
@@ -249,6 +249,8 @@ def test_the_interval_can_be_set_for_each_aggregate(store: Store) -> None:
     assert with_own.take_due(events) == 0
     assert Snapshotter(store.connection, [ORDER], {"order": 60}).take_due(events) == 1
     assert snapshots_of(store, order_id) == [60]
+    with pytest.raises(SettingsError, match="names oder; there are order"):
+        Snapshotter(store.connection, [ORDER], {"oder": 60})
 
 
 def test_a_checkpoint_of_another_log_makes_it_begin_again(store: Store, database_url: str) -> None:
