@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -166,7 +167,7 @@ class Aggregate(Generic[S, C]):
         if kind not in self._upcasters:
             raise UnreadableEvent("this code knows neither such an event nor an upcaster for it")
         context = Context(aggregate_id, version, decoder_for(Metadata)(metadata))
-        waiting = [Document(*kind, msgspec.json.decode(data))]
+        waiting = [Document(*kind, msgspec.json.decode(data, type=dict[str, Any]))]
         events: list[Event] = []
         for _ in range(MAX_UPCASTS):
             if not waiting:
@@ -176,7 +177,10 @@ class Aggregate(Generic[S, C]):
             if kind in self._decoders:
                 events.append(self._decoders[kind](msgspec.json.encode(document.fields)))
             elif kind in self._upcasters:
-                steps = self._upcasters[kind].upcast(document.fields, context)
+                try:
+                    steps = self._upcasters[kind].upcast(document.fields, context)
+                except Exception as error:  # whatever a domain's function raises, the reader has to learn where
+                    raise UnreadableEvent(f"the upcaster for {kind[0]} {kind[1]} fails: {error!r}") from error
                 if not steps:
                     raise UnreadableEvent(f"the upcaster for {kind[0]} {kind[1]} makes nothing of it")
                 waiting = [*steps, *waiting]
@@ -193,10 +197,13 @@ class Aggregate(Generic[S, C]):
     def _try_upcasters(self) -> None:
         nobody = UUID(int=0)
         about = msgspec.json.encode(Metadata(command_id=nobody, correlation_id=nobody, actor="nobody"))
-        for kind, upcaster in self._upcasters.items():
+        for kind, number in Counter((one.event_type, one.schema_version) for one in self.upcasters).items():
+            if number > 1:
+                raise InvalidEvent(f"two upcasters take {kind[0]} {kind[1]}")
             if kind in self._decoders:
                 raise InvalidEvent(f"{kind[0]} {kind[1]} is a shape of today: an upcaster takes old ones")
+            # A defect in it must not wait for the first old event.
             try:
-                self._upcast(kind, msgspec.json.encode(upcaster.example), about, nobody, 1)
-            except Exception as error:  # whatever a domain's function raises, it must not wait for the first old event
-                raise InvalidEvent(f"the upcaster for {kind[0]} {kind[1]} fails on its example: {error!r}") from error
+                self._upcast(kind, msgspec.json.encode(self._upcasters[kind].example), about, nobody, 1)
+            except (msgspec.MsgspecError, UnreadableEvent) as error:
+                raise InvalidEvent(f"the upcaster for {kind[0]} {kind[1]} fails on its example: {error}") from error

@@ -4,6 +4,16 @@ from eventlib.aggregate import Aggregate
 from eventlib.orders.commands import Command
 from eventlib.orders.decide import decide
 from eventlib.orders.events import EVENTS
+from eventlib.orders.examples import EXAMPLES
 from eventlib.orders.order import Order, evolve
+from eventlib.orders.upcasters import UPCASTERS
 
-ORDER: Aggregate[Order, Command] = Aggregate("order", initial=Order, decide=decide, evolve=evolve, events=EVENTS)
+ORDER: Aggregate[Order, Command] = Aggregate(
+    "order",
+    initial=Order,
+    decide=decide,
+    evolve=evolve,
+    events=EVENTS,
+    upcasters=UPCASTERS,
+    examples=EXAMPLES,
+)

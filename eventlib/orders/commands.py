@@ -106,7 +106,7 @@ class DeliverOrder(Command, frozen=True):
 
 
 class CancelOrder(Command, frozen=True):
-    pass
+    cancelled_by: Text
 
 
 class RequestRefund(Command, frozen=True):

@@ -185,7 +185,7 @@ def _deliver(order: Order, command: c.DeliverOrder) -> Sequence[Event]:
 
 def _cancel(order: Order, command: c.CancelOrder) -> Sequence[Event]:
     _require(order, (*_BEFORE_SHIPPING, Status.SHIPPED), "the order cannot be cancelled")
-    return [e.OrderCancelled()]
+    return [e.OrderCancelled(command.cancelled_by)]
 
 
 def _request_refund(order: Order, command: c.RequestRefund) -> Sequence[Event]:

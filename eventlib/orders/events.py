@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from msgspec import Meta
@@ -118,7 +118,9 @@ class OrderDelivered(Event, frozen=True):
 
 
 class OrderCancelled(Event, frozen=True):
-    pass
+    schema_version: ClassVar[int] = 2
+
+    cancelled_by: Text
 
 
 class RefundRequested(Event, frozen=True):

@@ -138,7 +138,7 @@ def _delivered(event: e.OrderDelivered, before: Order) -> Sentence:
 
 
 def _cancelled(event: e.OrderCancelled, before: Order) -> Sentence:
-    return Sentence("Cancelled", f"while {words(before.status)}", "cancelled")
+    return Sentence("Cancelled", f"while {words(before.status)}", "cancelled", event.cancelled_by)
 
 
 def _refund_requested(event: e.RefundRequested, before: Order) -> Sentence:

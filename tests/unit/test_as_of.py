@@ -135,7 +135,7 @@ def test_a_replay_ends_at_the_event_that_cannot_be_folded() -> None:
             raise KeyError(event.sku)
         return ORDER.evolve(order, event)
 
-    events = [e.OrderPlaced(USER, "EUR"), e.OrderItemQuantityChanged("GHOST", 2, "x"), e.OrderCancelled()]
+    events = [e.OrderPlaced(USER, "EUR"), e.OrderItemQuantityChanged("GHOST", 2, "x"), e.OrderCancelled("x")]
     replayed = replay(replace(ORDER, evolve=brittle), stream(0, 1, 2, events=list(events)))
 
     assert [step.recorded.version for step in replayed.transitions] == [1]

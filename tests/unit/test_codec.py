@@ -16,7 +16,8 @@ from eventlib.errors import InvalidEvent, UnreadableEvent
 from eventlib.events import Event, Metadata
 from eventlib.orders import ORDER
 from eventlib.orders.events import OrderItemAdded
-from eventlib.store.event_store import event_id
+from eventlib.store.event_ids import event_id
+from tests.orders import stored_event
 
 
 class Noted(Event, frozen=True):
@@ -57,13 +58,18 @@ def test_any_other_text_comes_back(text: str) -> None:
 
 def test_unknown_field_is_unreadable() -> None:
     with pytest.raises(UnreadableEvent, match=r"OrderDelivered.*unknown field `surprise`"):
-        ORDER.decode("OrderDelivered", 1, '{"surprise": 1}')
+        ORDER.recorded(stored_event("OrderDelivered", 1, '{"surprise": 1}'))
 
 
 @pytest.mark.parametrize(("event_type", "version"), [("OrderTeleported", 1), ("OrderDelivered", 99)])
 def test_unknown_type_or_version_is_unreadable(event_type: str, version: int) -> None:
-    with pytest.raises(UnreadableEvent, match=f"no event {event_type} in schema version {version}"):
-        ORDER.decode(event_type, version, "{}")
+    with pytest.raises(UnreadableEvent, match=f"written as {event_type} in schema version {version}, cannot be read"):
+        ORDER.recorded(stored_event(event_type, version, "{}"))
+
+
+def test_metadata_that_cannot_be_decoded_are_unreadable() -> None:
+    with pytest.raises(UnreadableEvent, match=r"version 1 of order .* missing required field `command_id`"):
+        ORDER.recorded(stored_event("OrderDelivered", 1, "{}", about="{}"))
 
 
 class Inner(msgspec.Struct):
@@ -131,7 +137,8 @@ def aggregate(name: str = "thing", events: tuple[type[Event], ...] = ()) -> Aggr
 
 def test_an_event_of_exact_types_can_be_declared_and_comes_back() -> None:
     event = Exact(datetime(2026, 1, 1, tzinfo=UTC), {"a": [(1, True)]}, None)
-    assert aggregate(events=(Exact,)).decode("Exact", 1, encode_event(event)) == event
+    (recorded,) = aggregate(events=(Exact,)).recorded(stored_event("Exact", 1, encode_event(event).decode()))
+    assert recorded.event == event
 
 
 @pytest.mark.parametrize("name", ["", "my order", "a.b", "a/b", "ünï", "a\0b", "x" * 129])

@@ -40,7 +40,7 @@ SAMPLES: list[Event] = [
     e.OrderDelivered(),
     e.RefundRequested("R-1", 1499),
     e.RefundApproved("R-1", 1499),
-    e.OrderCancelled(),
+    e.OrderCancelled("customer 7f3c"),
     e.OrderMarkedUnavailable(),
 ]
 

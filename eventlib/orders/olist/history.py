@@ -288,7 +288,7 @@ class _Narration:
             case SourceStatus.CANCELED:
                 if self._is_shipped:
                     self.quirks.add(Quirk.CANCELLED_AFTER_SHIPPING)
-                self._tell_at_unknown_time(c.CancelOrder(), UNKNOWN)
+                self._tell_at_unknown_time(c.CancelOrder(UNKNOWN), UNKNOWN)
 
     def _tell_at_unknown_time(self, command: c.Command, actor: str) -> None:
         order = self.order

@@ -199,7 +199,7 @@ class _Story:
         if self.rng.random() < 0.5:
             self._pause(3 * DAY, 3 * DAY + HOUR)
             self.script.send(
-                self.script.compose(c.CancelOrder(), SHOP, "not paid within three days", because=self.last)
+                self.script.compose(c.CancelOrder(SHOP.name), SHOP, "not paid within three days", because=self.last)
             )
 
     def _pay(self) -> None:
@@ -278,7 +278,7 @@ class _Story:
 
     def _cancel(self, reason: str) -> None:
         self._pause(MINUTE, 5 * HOUR)
-        self._say(c.CancelOrder(), reason=reason, times=2 if self.traits.taps_twice else 1)
+        self._say(c.CancelOrder(self.customer.on_phone.name), reason=reason, times=2 if self.traits.taps_twice else 1)
 
     def _end_before_shipping(self) -> None:
         script = self.script
@@ -326,7 +326,8 @@ class _Story:
     def _lose(self) -> None:
         self._pause(6 * DAY, 12 * DAY)
         reason = f"lost by {self.carrier}, {some_ticket(self.rng)}"
-        self.last = self.script.send(self.script.compose(c.CancelOrder(), self.agent, reason, because=self.last))
+        cancel = c.CancelOrder(self.agent.name)
+        self.last = self.script.send(self.script.compose(cancel, self.agent, reason, because=self.last))
         self._refund_what_was_paid(reason)
 
     def _deliver(self) -> None:
@@ -339,7 +340,8 @@ class _Story:
         self.last = script.send(script.compose(c.DeliverOrder(), CARRIER, reason, lag=late, because=self.last))
         if traits.cancels_too_late:
             self._pause(HOUR, 8 * HOUR)
-            script.send_in_vain(script.compose(c.CancelOrder(), self.customer.on_phone, "changed my mind"))
+            cancel = c.CancelOrder(self.customer.on_phone.name)
+            script.send_in_vain(script.compose(cancel, self.customer.on_phone, "changed my mind"))
         paid = script.state.captured_cents
         if traits.refund_too_high:
             self._pause(HOUR, 2 * DAY)
