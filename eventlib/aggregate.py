@@ -129,6 +129,17 @@ class Aggregate(Generic[S, C]):
             for part, event in enumerate(events)
         ]
 
+    def upcast_example(self, upcaster: Upcaster) -> list[Event]:
+        """What an upcaster's example is read as today.
+
+        Raises:
+            UnreadableEvent, msgspec.MsgspecError: it cannot be read; never once the aggregate is declared.
+        """
+        nobody = UUID(int=0)
+        about = msgspec.json.encode(Metadata(command_id=nobody, correlation_id=nobody, actor="nobody"))
+        kind = (upcaster.event_type, upcaster.schema_version)
+        return self._upcast(kind, msgspec.json.encode(upcaster.example), about, nobody, 1)
+
     def fold(self, events: Iterable[Event], state: S | None = None) -> S:
         """The state after `events`, starting from `state` or from the initial one."""
         evolve = self.evolve
@@ -195,8 +206,6 @@ class Aggregate(Generic[S, C]):
         )
 
     def _try_upcasters(self) -> None:
-        nobody = UUID(int=0)
-        about = msgspec.json.encode(Metadata(command_id=nobody, correlation_id=nobody, actor="nobody"))
         for kind, number in Counter((one.event_type, one.schema_version) for one in self.upcasters).items():
             if number > 1:
                 raise InvalidEvent(f"two upcasters take {kind[0]} {kind[1]}")
@@ -204,6 +213,6 @@ class Aggregate(Generic[S, C]):
                 raise InvalidEvent(f"{kind[0]} {kind[1]} is a shape of today: an upcaster takes old ones")
             # A defect in it must not wait for the first old event.
             try:
-                self._upcast(kind, msgspec.json.encode(self._upcasters[kind].example), about, nobody, 1)
+                self.upcast_example(self._upcasters[kind])
             except (msgspec.MsgspecError, UnreadableEvent) as error:
                 raise InvalidEvent(f"the upcaster for {kind[0]} {kind[1]} fails on its example: {error}") from error

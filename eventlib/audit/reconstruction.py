@@ -54,6 +54,16 @@ class Reconstruction(Generic[S]):
     digest: str
 
     @property
+    def number(self) -> int:
+        """How many stored events are told; an upcaster may make several of one."""
+        return _stored(self.events)
+
+    @property
+    def later(self) -> int:
+        """How many stored events are in the log beyond those told."""
+        return _stored(self.log) - self.number
+
+    @property
     def log_position(self) -> int:
         """The highest position in the log among the events told."""
         return max(recorded.position for recorded in self.events)
@@ -131,6 +141,10 @@ def _reconciled(
         return reconcile(store, projection, log[0].aggregate_id)
     except CorruptStream:
         return None
+
+
+def _stored(events: Sequence[Recorded[Event]]) -> int:
+    return sum(recorded.part == 0 for recorded in events)
 
 
 def _until(log: Sequence[Recorded[Event]], point: AsOf, what: str) -> Sequence[Recorded[Event]]:

@@ -1,48 +1,258 @@
-"""`eventlib bench`: measurements, each against a floor measured in the same run."""
+"""`eventlib bench`: measurements, each against floors measured in the same run."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 
-from eventlib.bench.append import LOOPS_PER_ROUND, bench_append
+from eventlib.bench import append as append_bench
+from eventlib.bench import growth as growth_bench
+from eventlib.bench import interval as interval_bench
+from eventlib.bench import load as load_bench
+from eventlib.bench import replay as replay_bench
+from eventlib.bench import scan as scan_bench
+from eventlib.bench.figures import size
+from eventlib.bench.interval_cost import STORAGE_MS_PER_KIB
+from eventlib.bench.interval_table import HEADINGS as INTERVAL_HEADINGS
+from eventlib.bench.interval_table import certainty, interval_lines
 from eventlib.bench.measurement import Benchmark
+from eventlib.bench.order_mix import HOT_FROM, OrderMix
+from eventlib.bench.parameters import parsed_intervals, parsed_lengths
+from eventlib.bench.table import HEADINGS, lines
+from eventlib.bench.workers import MAX_WORKERS
 from eventlib.cli.context import services, settings
-from eventlib.cli.output import print_json, progress, results
+from eventlib.cli.output import notes, print_json, progress, results
+from eventlib.errors import ReportError
 
-app = typer.Typer(name="bench", help="Measure, against a floor measured in the same run.", no_args_is_help=True)
+app = typer.Typer(name="bench", help="Measure, against floors measured in the same run.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
-
-
-@app.callback()
-def _group() -> None: ...
+Output = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write the figures as JSON and the plot as SVG to DIR.")
+]
+Rounds = Annotated[int, typer.Option(min=1, max=1000, help="Rounds, of which the medians are told.")]
 
 
 @app.command()
 def append(
-    events: Annotated[int, typer.Option(min=10, max=100_000, help="Events a loop.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds, of which the medians are told.")] = 51,
+    events: Annotated[int, typer.Option(min=10, max=100_000, help="Events of each writer in a loop.")] = 200,
+    rounds: Rounds = 11,
+    writers: Annotated[
+        int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that write at once, beside one alone.")
+    ] = append_bench.WRITERS,
     as_json: Json = False,
+    output: Output = None,
 ) -> None:
-    """Append events with their outbox rows, in a scratch database on the configured server."""
+    """Append events with their outbox rows, one by one and in batches of ten, in a scratch database."""
     with progress() as bar:
-        task = bar.add_task("appending", total=LOOPS_PER_ROUND * rounds)
-        benchmark = bench_append(
-            services().database_url, settings().store_partitions, events, rounds, lambda: bar.advance(task)
+        task = bar.add_task("appending", total=append_bench.LOOPS_PER_ROUND * rounds * (1 if writers == 1 else 2))
+        benchmark = append_bench.bench_append(
+            _owner_url(),
+            settings().store_partitions,
+            events=events,
+            rounds=rounds,
+            concurrent_writers=writers,
+            advance=lambda: bar.advance(task),
         )
-    _show(benchmark, as_json)
+    _tell(benchmark, as_json, output)
 
 
-def _show(benchmark: Benchmark, as_json: bool) -> None:
+@app.command()
+def replay(
+    lengths: Annotated[str, typer.Option(help="Events of the orders, separated by commas.")] = ",".join(
+        map(str, replay_bench.LENGTHS)
+    ),
+    rounds: Rounds = 21,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Load orders without and with snapshots, in a scratch database."""
+    wanted = parsed_lengths(lengths)
+    with progress() as bar:
+        task = bar.add_task("loading", total=replay_bench.measures(wanted) * rounds)
+        benchmark = replay_bench.bench_replay(
+            _owner_url(),
+            settings().store_partitions,
+            rounds=rounds,
+            lengths=wanted,
+            advance=lambda: bar.advance(task),
+        )
+    _tell(benchmark, as_json, output)
+
+
+@app.command()
+def interval(
+    every: Annotated[
+        str, typer.Option(help="Events between two snapshots, separated by commas; `none` for no snapshots.")
+    ] = ",".join("none" if one is None else str(one) for one in interval_bench.INTERVALS),
+    rounds: Rounds = 11,
+    moments: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Moments sampled from the mix, at which orders are loaded.")
+    ] = 200,
+    orders: Annotated[int, typer.Option(min=1, max=1_000_000, help="Orders in the mix.")] = OrderMix.orders,
+    hot_share: Annotated[float, typer.Option(min=0, max=1, help="Of them that are hot.")] = OrderMix.hot_share,
+    longest: Annotated[
+        int, typer.Option(min=HOT_FROM, max=1_000_000, help="Events of the longest hot order.")
+    ] = OrderMix.longest,
+    seed: Annotated[int, typer.Option(help="Of all that is random in the mix.")] = OrderMix.seed,
+    storage_price: Annotated[
+        float, typer.Option(min=0, help="Milliseconds a command that keeping one KiB less for each event is worth.")
+    ] = STORAGE_MS_PER_KIB,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Recommend how many events apart snapshots should be, over a realistic mix of orders, in a scratch database."""
+    intervals = parsed_intervals(every)
+    with progress() as bar:
+        task = bar.add_task("loading", total=interval_bench.steps(rounds, len(intervals)))
+        study = interval_bench.bench_interval(
+            _owner_url(),
+            settings().store_partitions,
+            rounds=rounds,
+            moments=moments,
+            mix=OrderMix(orders, hot_share, longest, seed),
+            intervals=intervals,
+            storage_ms_per_kib=storage_price,
+            advance=lambda: bar.advance(task),
+        )
+    document = study.document()
+    _write(document, study, output)
     if as_json:
-        print_json(benchmark.document())
+        print_json(document)
         return
-    table = Table("case", "value", "floor", "unit", "value ÷ floor", title=f"bench {benchmark.name}: medians", box=None)
-    for result in benchmark.results:
-        table.add_row(result.case, f"{result.value:,.0f}", f"{result.floor:,.0f}", result.unit, f"{result.ratio:.2f}")
+    _print_table("interval", INTERVAL_HEADINGS, interval_lines(study))
+    for sentence in (*certainty(study), study.cost_model, *study.benchmark.notes):
+        results.print(sentence)
+
+
+@app.command()
+def scan(
+    events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Events in the log.")] = 200_000,
+    rounds: Rounds = 7,
+    processes: Annotated[
+        int, typer.Option(min=2, max=MAX_WORKERS, help="That share the log, beside one alone.")
+    ] = scan_bench.PROCESSES,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Read a whole log as typed events, in a scratch database."""
+    with progress() as bar:
+        task = bar.add_task("scanning", total=scan_bench.steps(events, rounds))
+        benchmark = scan_bench.bench_scan(
+            _owner_url(),
+            settings().store_partitions,
+            events=events,
+            rounds=rounds,
+            processes=processes,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, output)
+
+
+@app.command()
+def load(
+    events: Annotated[int, typer.Option(min=100, max=10_000_000, help="Events of one load.")] = 50_000,
+    rounds: Rounds = 5,
+    indexes: Annotated[bool, typer.Option("--indexes", help="Find out what each index costs, too.")] = False,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Load events in bulk with all indexes, in scratch databases."""
+    with progress() as bar:
+        task = bar.add_task("loading", total=load_bench.steps(events, rounds, load_bench.INDEXES if indexes else 0))
+        benchmark = load_bench.bench_load(
+            _owner_url(),
+            settings().store_partitions,
+            events=events,
+            rounds=rounds,
+            indexes=indexes,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, output)
+
+
+@app.command()
+def growth(
+    events: Annotated[
+        int, typer.Option(min=50_000, max=1_000_000_000, help="Events in the log at the end, about 700 bytes each.")
+    ] = growth_bench.EVENTS,
+    start: Annotated[int, typer.Option(min=25_000, help="Events in the log at first.")] = growth_bench.START,
+    rounds: Rounds = 21,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Append and load in a small log and in a large one, in a scratch database."""
+    if events <= start:
+        raise typer.BadParameter(f"the log has to grow: more than --start {start}", param_hint="--events")
+    with progress() as bar:
+        task = bar.add_task("growing", total=growth_bench.steps(events, rounds))
+        benchmark = growth_bench.bench_growth(
+            _owner_url(),
+            settings().store_partitions,
+            events=events,
+            rounds=rounds,
+            start=start,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, output)
+    if not as_json:
+        _print_disk(benchmark)
+
+
+def _owner_url() -> str:
+    """Of a role that may create databases."""
+    return services().database_url
+
+
+def _tell(benchmark: Benchmark, as_json: bool, output: Path | None) -> None:
+    document = benchmark.document()
+    _write(document, benchmark, output)
+    if as_json:
+        print_json(document)
+        return
+    _print_table(benchmark.name, HEADINGS, [line.cells for line in lines(benchmark)])
+    for sentence in (benchmark.method, *benchmark.notes):
+        results.print(sentence)
+
+
+def _print_disk(benchmark: Benchmark) -> None:
+    table = Table("on the disk", "of", "at first", "in the end", title="bench growth: disk", box=None)
+    for early, late in growth_bench.disk_used(benchmark):
+        table.add_row(late.name, late.table, size(early.size), size(late.size))
     results.print(table)
-    for floor_name in dict.fromkeys(result.floor_name for result in benchmark.results):
-        results.print(f"floor: {floor_name}")
+
+
+def _print_table(name: str, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    table = Table(*headings, title=f"bench {name}", box=None)
+    for row in cells:
+        table.add_row(*row)
+    results.print(table)
+
+
+def _write(document: dict[str, Any], measured: object, output: Path | None) -> None:
+    """Write `<name>.json` and `<name>.svg`, if anywhere."""
+    if output is None:
+        return
+    name = document["name"]
+    chart = getattr(_charts(name), f"{name}_chart")(measured)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        (output / f"{name}.svg").write_text(chart.file, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"--output {output}: {error}") from None
+    notes.print(f"{chart.title}: {output / f'{name}.json'}, {output / f'{name}.svg'}")
+
+
+def _charts(name: str) -> Any:
+    # Imported when a plot is wanted: the workbench is an extra, and takes a second that other commands need not wait.
+    try:
+        return importlib.import_module(f"eventlib.reporting.charts.{name}")
+    except ModuleNotFoundError as error:
+        raise ReportError(f"plots need the workbench ({error}): pip install 'eventlib[workbench]'") from None

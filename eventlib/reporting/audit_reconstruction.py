@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -108,8 +109,8 @@ class ReconstructionReport:
             "fragments/heading.html.j2",
             title=title,
             order_id=self._told.aggregate_id,
-            number=len(self._told.events),
-            later=len(self._told.log) - len(self._told.events),
+            number=self._told.number,
+            later=self._told.later,
             as_of=str(self._told.as_of),
             is_now=isinstance(self._told.as_of, Now),
             last=self._told.events[-1],
@@ -141,7 +142,8 @@ class ReconstructionReport:
 
     def timeline(self) -> Fragment:
         """When everything happened, and when it was recorded."""
-        moments = [_moment(transition) for transition in self._transitions]
+        by_event = itertools.groupby(self._transitions, key=lambda transition: transition.recorded.version)
+        moments = [_moment(list(parts)) for _, parts in by_event]
         if not moments:
             return Fragment("", "There is nothing to draw: no event could be replayed.")
         if self._backfill:
@@ -173,7 +175,7 @@ class ReconstructionReport:
         """Every event: what happened, who did it, with what and why, what it changed, and the order before and after."""
         table: EventTable = event_table(self._told, remarks(self._told.events), self._backfill)
         html = rendered("fragments/events.html.j2", table=table)
-        return Fragment(html, f"{len(self._told.events)} events")
+        return Fragment(html, f"{self._told.number} events")
 
     def cart(self) -> Fragment:
         """The cart just before the last item was removed, and just after; the present cart if none ever was."""
@@ -203,10 +205,11 @@ class ReconstructionReport:
         return Fragment(html, check.finding)
 
     def frame(self) -> pd.DataFrame:
-        """The events as a table for questions of one's own, one row an event, `version` as the index.
+        """The events as a table for questions of one's own, one row an event in today's shape, `version` as the index.
 
-        Columns: event_id, event_type, recorded_at, occurred_at (UTC), actor, device, ip, reason, what, and after the event
-        status, item_count, total_cents, paid_cents, refunded_cents.
+        Columns: event_id, event_type, upcast_from (the old shape that it was written in, if it was), recorded_at,
+        occurred_at (UTC), actor, device, ip, reason, what, and after the event status, item_count, total_cents, paid_cents,
+        refunded_cents.
         """
         import pandas as pd  # noqa: PLC0415 - half a second that no report has to wait for
 
@@ -215,6 +218,7 @@ class ReconstructionReport:
                 "version": transition.recorded.version,
                 "event_id": str(transition.recorded.event_id),
                 "event_type": type(transition.recorded.event).__name__,
+                "upcast_from": transition.recorded.upcast_from,
                 "recorded_at": transition.recorded.recorded_at,
                 "occurred_at": transition.recorded.occurred_at,
                 "actor": transition.recorded.metadata.actor,
@@ -253,7 +257,7 @@ class ReconstructionReport:
     @property
     def _verdict(self) -> Verdict:
         told, limits = self._told, list(_LIMITS)
-        later = len(told.log) - len(told.events)
+        later = told.later
         if later:
             limits.insert(
                 0, f"The {later:,} events recorded after {told.as_of}; the read model is compared as it is now."
@@ -271,7 +275,7 @@ class ReconstructionReport:
         return Evidence(
             subject=f"order {told.aggregate_id}",
             as_of=str(told.as_of),
-            events=len(told.events),
+            events=told.number,
             log_position=told.log_position,
             digest=told.digest,
             repeat={"order_id": str(told.aggregate_id), "as_of": str(told.events[-1].version)},
@@ -292,14 +296,15 @@ def _joined(words_: Sequence[str]) -> str:
     return " and ".join([", ".join(words_[:-1]), words_[-1]] if len(words_) > 1 else words_)
 
 
-def _moment(transition: Transition[Order]) -> Moment:
-    recorded = transition.recorded
-    removed = isinstance(recorded.event, e.OrderItemRemoved)
+def _moment(parts: Sequence[Transition[Order]]) -> Moment:
+    """One stored event; it has several parts when an upcaster has made several events of it."""
+    recorded = parts[0].recorded
+    removed = any(isinstance(part.recorded.event, e.OrderItemRemoved) for part in parts)
     return Moment(
         version=recorded.version,
         recorded_at=recorded.recorded_at,
         occurred_at=recorded.occurred_at,
         lane=lane_of(recorded.metadata.actor),
-        label=sentence(recorded.event, transition.before).subject,
-        weight=2 if transition.before.status is not transition.after.status else 1 if removed else 0,
+        label=", ".join(sentence(part.recorded.event, part.before).subject for part in parts),
+        weight=2 if parts[0].before.status is not parts[-1].after.status else 1 if removed else 0,
     )

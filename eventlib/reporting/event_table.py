@@ -17,6 +17,9 @@ from eventlib.temporal.backfill import Backfill
 from eventlib.temporal.durations import in_words
 from eventlib.temporal.transitions import Transition
 
+Place = tuple[int, int]
+"""Version and part of an event."""
+
 FOLDED_ABOVE = 60
 """Of more events than that, each day is one line that opens."""
 
@@ -47,6 +50,7 @@ class EventRow:
         late: how far from its occurrence it was recorded, in words; empty when within a minute.
         offence: which rule it breaks; empty if none.
         remark: what deserves to be pointed out about it; empty if nothing.
+        shape: the old shape that it was recorded in, such as `OrderCheckedOut, schema version 1`; empty if today's.
         states: the order before and after, part by part; empty in a long history.
         state: the order after, in one line; empty in a short history.
     """
@@ -58,9 +62,17 @@ class EventRow:
     late: str = ""
     offence: str = ""
     remark: str = ""
+    shape: str = ""
     changes: Sequence[Change] = ()
     states: Sequence[PartRow] = ()
     state: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """The id of the row in the page; of several events that one stored event stands for, the first has the plain one."""
+        assert self.recorded is not None
+        part = f"-{self.recorded.part + 1}" if self.recorded.part else ""
+        return f"event-{self.recorded.version}{part}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def event_table(told: Reconstruction[Order], remarks: Mapping[int, str], backfil
         backfilled: how the history was recorded in one go afterwards, if it was.
     """
     is_long = len(told.events) > FOLDED_ABOVE
-    transitions = {transition.recorded.version: transition for transition in told.replay.transitions}
+    transitions = {_place(transition.recorded): transition for transition in told.replay.transitions}
     lines = _state_lines(told.replay.transitions) if is_long else {}
     left_out = sum(map(len, lines.values())) > STATES_BUDGET
     rows: list[EventRow] = []
@@ -103,16 +115,24 @@ def event_table(told: Reconstruction[Order], remarks: Mapping[int, str], backfil
             rows.append(EventRow(None, missing=str(expected) if last == expected else f"{expected} to {last}"))
         expected = recorded.version + 1
         offence, remark = told.offences.get(recorded.version, ""), remarks.get(recorded.version, "")
-        transition = transitions.get(recorded.version)
+        transition = transitions.get(_place(recorded))
         if transition is None:
-            kind = type(recorded.event).__name__
-            rows.append(EventRow(recorded, event_type=kind, late=_late(recorded), offence=offence, remark=remark))
+            rows.append(
+                EventRow(
+                    recorded,
+                    event_type=type(recorded.event).__name__,
+                    late=_late(recorded),
+                    offence=offence,
+                    remark=remark,
+                    shape=_shape(recorded),
+                )
+            )
         else:
-            state = "" if left_out else lines.get(recorded.version, "")
+            state = "" if left_out else lines.get(_place(recorded), "")
             rows.append(_row(transition, offence, remark, () if is_long else _part_rows(transition), state))
     if not is_long:
-        return EventTable(backfilled, len(told.events), rows, (), False)
-    return EventTable(backfilled, len(told.events), (), _days(rows, transitions, backfilled is not None), left_out)
+        return EventTable(backfilled, told.number, rows, (), False)
+    return EventTable(backfilled, told.number, (), _days(rows, transitions, backfilled is not None), left_out)
 
 
 def stamp(at: datetime) -> str:
@@ -129,10 +149,19 @@ def _row(transition: Transition[Order], offence: str, remark: str, states: Seque
         late=_late(recorded),
         offence=offence,
         remark=remark,
+        shape=_shape(recorded),
         changes=changes(transition.before, transition.after),
         states=states,
         state=state,
     )
+
+
+def _place(recorded: Recorded[Event]) -> Place:
+    return recorded.version, recorded.part
+
+
+def _shape(recorded: Recorded[Event]) -> str:
+    return ", schema version ".join(recorded.upcast_from.split()) if recorded.upcast_from else ""
 
 
 def _late(recorded: Recorded[Event]) -> str:
@@ -151,9 +180,9 @@ def _part_rows(transition: Transition[Order]) -> list[PartRow]:
     ]
 
 
-def _state_lines(transitions: Sequence[Transition[Order]]) -> dict[int, str]:
+def _state_lines(transitions: Sequence[Transition[Order]]) -> dict[Place, str]:
     """Each state in one line, without what hardly ever changes: the user, the currency, the address, the unit prices."""
-    return {transition.recorded.version: _state_line(transition.after) for transition in transitions}
+    return {_place(transition.recorded): _state_line(transition.after) for transition in transitions}
 
 
 def _state_line(order: Order) -> str:
@@ -167,7 +196,7 @@ def _state_line(order: Order) -> str:
 
 
 def _days(
-    rows: Sequence[EventRow], transitions: Mapping[int, Transition[Order]], by_occurrence: bool
+    rows: Sequence[EventRow], transitions: Mapping[Place, Transition[Order]], by_occurrence: bool
 ) -> list[DayOfEvents]:
     def day_of(recorded: Recorded[Event]) -> str:
         return f"{recorded.occurred_at if by_occurrence else recorded.recorded_at:%-d %B %Y}"
@@ -183,8 +212,9 @@ def _days(
         of_day = [row for _, row in group]
         events = [row.recorded for row in of_day if row.recorded]
         first, last = events[0].version, events[-1].version
-        number = f"{len(events):,} events, versions {first} to {last}" if len(events) > 1 else f"event {first}"
-        told = [transitions[version] for version in (first, last) if version in transitions]
+        stored = sum(event.part == 0 for event in events)
+        number = f"{stored:,} events, versions {first} to {last}" if stored > 1 else f"event {first}"
+        told = [transitions[place] for place in (_place(events[0]), _place(events[-1])) if place in transitions]
         effect = ", ".join(
             f"{change.name} {change.before} → {change.after}"
             for change in (changes(told[0].before, told[-1].after) if told else ())

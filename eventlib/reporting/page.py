@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 
 from eventlib.reporting.fragment import PUBLISHED_MIME, rendered, style_sheet
 from eventlib.reporting.result import Result
+from eventlib.reporting.verdict import Evidence
 from eventlib.resources import resource
 
 
@@ -26,6 +27,7 @@ class _Page:
     style: str
     sections: Sequence[tuple[str, str]]
     provenance: Sequence[tuple[str, str]]
+    again: str
     repeat: str
 
     @staticmethod
@@ -54,14 +56,10 @@ def report_page(notebook: NotebookNode, result: Result) -> str:
         sections=[(key, text) for key, text in headings.found if key != "verdict"],
         provenance=[
             *_run_of(result),
-            ("Made of", f"{evidence.events:,} events of {evidence.subject}, as of {evidence.as_of}"),
-            ("Log position", f"{evidence.log_position:,}, the highest among these events"),
-            (
-                "Digest of the data",
-                f"sha256:{evidence.digest} – the same digest means the same events, content included",
-            ),
+            *_made_of(evidence),
             ("Beside this page", "result.json for programs, notebook.ipynb as it was executed"),
         ],
+        again="Measure it again:" if evidence.digest is None else "Repeat it over the same events:",
         repeat=f"eventlib report run {result.report} {arguments}",
     )
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
@@ -106,6 +104,16 @@ def _run_of(result: Result) -> list[tuple[str, str]]:
     return [
         ("Run", f"{result.started_at:%-d %B %Y %H:%M:%S} UTC, with {given}"),
         ("Software", f"eventlib {result.software.eventlib}{commit}, Python {result.software.python}"),
+    ]
+
+
+def _made_of(evidence: Evidence) -> list[tuple[str, str]]:
+    if evidence.digest is None:
+        return [("Measured", evidence.subject), *evidence.measured_on.items()]
+    return [
+        ("Made of", f"{evidence.events:,} events of {evidence.subject}, as of {evidence.as_of}"),
+        ("Log position", f"{evidence.log_position:,}, the highest among these events"),
+        ("Digest of the data", f"sha256:{evidence.digest} – the same digest means the same events, content included"),
     ]
 
 

@@ -26,7 +26,7 @@ def exit_code(outcome: Outcome) -> int:
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which data a report was made of.
+    """What a report was made of: events of the log, or a measurement, which has none of the fields that may be None.
 
     Attributes:
         subject: such as `order 881a2c04-…`.
@@ -34,15 +34,18 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         events: how many were read.
         log_position: the highest position in the log among them.
         digest: SHA-256 over them, in hex.
-        repeat: parameters that make the same report of the same data, also when more has been recorded since.
+        repeat: parameters that make the same report of the same data, also when more has been recorded since; of a
+            measurement, those that measure the same again.
+        measured_on: of a measurement, what it was made on, by name.
     """
 
     subject: str
-    as_of: str
-    events: int
-    log_position: int
-    digest: str
+    as_of: str | None
+    events: int | None
+    log_position: int | None
+    digest: str | None
     repeat: Mapping[str, str]
+    measured_on: Mapping[str, str] = {}
 
 
 class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
