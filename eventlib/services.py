@@ -90,6 +90,15 @@ class Services:
         return EmbeddedPostgres(self._settings.state_dir).url
 
     @property
+    def owner_url(self) -> str:
+        """The libpq URL of the same database for who owns the schema and may create databases: not to be printed."""
+        if self._settings.database_owner_url is not None:
+            return self._settings.database_owner_url.get_secret_value()
+        if self._settings.database_url is not None:
+            return self._settings.database_url.get_secret_value()
+        return EmbeddedPostgres(self._settings.state_dir).owner_url
+
+    @property
     def kafka(self) -> KafkaAddress:
         """Where Kafka is.
 

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
     """Your own PostgreSQL (16 or newer); without it the embedded one serves."""
 
+    database_owner_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    """The same database for the role that owns the schema: `eventlib init` and the scratch databases of benchmarks use it.
+    Without it, `database_url`."""
+
     kafka_bootstrap: str | None = Field(
         default=None, pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d+(,(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d+)*$"
     )

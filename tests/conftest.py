@@ -53,7 +53,7 @@ def server_url(state_dir: Path) -> Iterator[str]:
         return
     server = EmbeddedPostgres(state_dir)
     server.start()
-    yield server.url
+    yield server.owner_url
     server.stop()
 
 

@@ -17,6 +17,7 @@ from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.services import Part
 from eventlib.store.connection import connect
+from eventlib.store.epochs import begin_epoch
 from eventlib.store.migrations import migrate, pending_migrations, store_partitions
 from eventlib.streaming.clients import reach
 
@@ -70,9 +71,12 @@ def init(
 
 
 def _migrate(partitions: int | None = None) -> None:
-    with connect(services().database_url) as connection:
+    with connect(services().owner_url) as connection:
         applied = migrate(connection, partitions or settings().store_partitions)
+        epoch = begin_epoch(connection)
         actual = store_partitions(connection)
+    if epoch is not None:
+        notes.print(f"log: it has come from another server or timeline; epoch {epoch} begins")
     for migration in applied:
         notes.print(f"schema: applied {migration.number:04}_{migration.name}")
     if partitions not in (None, actual):

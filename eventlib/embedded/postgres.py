@@ -35,7 +35,12 @@ from eventlib.embedded.service import (
 from eventlib.errors import ServiceUnavailable
 
 DATABASE = "eventlib"
-ROLE = "postgres"
+OWNER, APPLICATION = "postgres", "eventlib"
+"""The role that owns the schema, and the one that the application works as: it can read the log and append to it."""
+
+APPLICATION_ROLE = "eventlib_application"
+"""Whom the migrations grant what the application needs."""
+
 PORT = 5432  # no TCP port: it only names the socket file
 
 SYSTEM_USER = "eventlib-postgres"
@@ -88,9 +93,17 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """The libpq URL of the database; it holds no secret, and is the same whether the server runs or not."""
+        """The libpq URL of the database for the application; it holds no secret, and is the same at all times."""
+        return self._url(APPLICATION)
+
+    @property
+    def owner_url(self) -> str:
+        """The same for the owner of the schema, who may do everything."""
+        return self._url(OWNER)
+
+    def _url(self, role: str) -> str:
         # The port is said, or else a PGPORT in somebody's environment would name another socket.
-        return f"postgresql:///{DATABASE}?host={quote(str(self._socket_dir), safe='')}&port={PORT}&user={ROLE}"
+        return f"postgresql:///{DATABASE}?host={quote(str(self._socket_dir), safe='')}&port={PORT}&user={role}"
 
     def start(self) -> ServiceStatus:
         """Start the server unless it runs, and return once it answers; what is broken is healed and said in the detail.
@@ -101,6 +114,7 @@ class EmbeddedPostgres(EmbeddedServer):
         with self._process.exclusive():
             note = self._heal_and_start()
             self._create_database()
+            self._create_application_role()
             status = self.status()
         if status.health != "healthy":
             raise ServiceUnavailable(f"the embedded PostgreSQL runs, but: {status.detail}")
@@ -116,7 +130,7 @@ class EmbeddedPostgres(EmbeddedServer):
             return self._status("broken", f"PostgreSQL is not running: {lost}; `eventlib up` starts and recovers it")
         try:
             _check_private(self._socket_dir, self._folder.stat().st_uid)
-            with psycopg.connect(self.url, connect_timeout=5) as connection:
+            with psycopg.connect(self.owner_url, connect_timeout=5) as connection:
                 version = connection.execute("SHOW server_version").fetchone()
         except (psycopg.OperationalError, ServiceUnavailable, OSError) as error:
             problem = f"PostgreSQL, {up_since(process)}, does not serve: {str(error).strip()}; `eventlib up` heals it"
@@ -195,8 +209,10 @@ class EmbeddedPostgres(EmbeddedServer):
     def _wait_for_answer(self, process: psutil.Process, seconds: float) -> bool:
         """Whether it answers; False as soon as the process has died. A recovery is given more time."""
 
+        address = f"{self.owner_url}&connect_timeout=3".encode()
+
         def ping() -> Ping:
-            return Ping(PGconn.ping(f"{self.url}&connect_timeout=3".encode())) if is_alive(process) else Ping.NO_ATTEMPT
+            return Ping(PGconn.ping(address)) if is_alive(process) else Ping.NO_ATTEMPT
 
         if not wait_until(lambda: ping() != Ping.NO_RESPONSE, seconds):
             return False
@@ -212,7 +228,7 @@ class EmbeddedPostgres(EmbeddedServer):
         partial = self._folder / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         options = [
-            f"--username={ROLE}",
+            f"--username={OWNER}",
             "--auth=trust",  # the socket's folder is the guard; pg_hba.conf is replaced below
             "--encoding=UTF8",
             "--locale=C",
@@ -231,9 +247,19 @@ class EmbeddedPostgres(EmbeddedServer):
         partial.rename(self._data)
 
     def _create_database(self) -> None:
-        with psycopg.connect(self.url, dbname="postgres", autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(self.owner_url, dbname="postgres", autocommit=True, connect_timeout=5) as connection:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def _create_application_role(self) -> None:
+        """A login for the application; what it may do is granted to the role that it is a member of, by the migrations."""
+        with psycopg.connect(self.owner_url, autocommit=True, connect_timeout=5) as connection:
+            for role, kind in ((APPLICATION_ROLE, "NOLOGIN"), (APPLICATION, "LOGIN")):
+                if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
+                    connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(kind)))
+            connection.execute(
+                sql.SQL("GRANT {} TO {}").format(sql.Identifier(APPLICATION_ROLE), sql.Identifier(APPLICATION))
+            )
 
     def _drop_stale_locks(self) -> None:
         """Let PostgreSQL see that the server named in its lock files is gone. To be called when none runs.

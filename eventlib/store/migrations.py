@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import psycopg
+
 from eventlib.errors import MigrationError
 from eventlib.resources import resource
 from eventlib.store.connection import Connection
@@ -63,19 +65,29 @@ def migrate(
         What was applied now; empty when the schema was up to date.
 
     Raises:
-        MigrationError: a migration changed after it was applied, or the database is ahead of this code.
+        MigrationError: a migration changed after it was applied, the database is ahead of this code, or this role may not
+            do what a migration does.
     """
-    with connection.transaction():
-        connection.execute(query("migration_lock"), {"key": _LOCK})
-        connection.execute(query("schema_migrations_create"))
-        connection.execute(query("migration_setting"), {"partitions": str(store_partitions)})
-        missing = pending_migrations(connection, migrations)
-        for migration in missing:
-            connection.execute(migration.statements)
-            connection.execute(
-                query("schema_migrations_record"),
-                {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
+    try:
+        with connection.transaction():
+            connection.execute(query("migration_lock"), {"key": _LOCK})
+            connection.execute(query("schema_migrations_create"))
+            connection.execute(query("migration_setting"), {"partitions": str(store_partitions)})
+            missing = pending_migrations(connection, migrations)
+            for migration in missing:
+                connection.execute(migration.statements)
+                connection.execute(
+                    query("schema_migrations_record"),
+                    {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
+                )
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"the schema cannot be brought up to date by the role {connection.info.user}: {error.diag.message_primary}. "
+            + (
+                error.diag.message_hint
+                or "Set EVENTLIB_DATABASE_OWNER_URL to a login of the role that owns the schema."
             )
+        ) from None
     return missing
 
 

@@ -126,7 +126,7 @@ def start_in_two_commands(module: str, name: str, folder: Path) -> set[str]:
 
 
 def test_postgres_starts_once_and_keeps_what_it_was_told(postgres: EmbeddedPostgres) -> None:
-    execute(postgres.url, "CREATE TABLE kept AS SELECT 1 AS n")
+    execute(postgres.owner_url, "CREATE TABLE kept AS SELECT 1 AS n")
     first = postgres.status()
     assert (first.health, first.address) == ("healthy", postgres.url)
     assert first.detail.startswith(
@@ -140,11 +140,11 @@ def test_postgres_starts_once_and_keeps_what_it_was_told(postgres: EmbeddedPostg
     again = postgres.start()
     assert again.pid != first.pid
     assert "recovered" not in again.detail
-    assert execute(postgres.url, "SELECT n FROM kept") == 1
+    assert execute(postgres.owner_url, "SELECT n FROM kept") == 1
 
 
 def test_a_dropped_database_is_made_again(postgres: EmbeddedPostgres) -> None:
-    with psycopg.connect(postgres.url, dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(postgres.owner_url, dbname="postgres", autocommit=True) as connection:
         connection.execute("DROP DATABASE eventlib WITH (FORCE)")
     assert "does not exist" in postgres.status().detail
     assert postgres.start().health == "healthy"
@@ -174,13 +174,13 @@ def test_nobody_else_can_enter_the_folder_of_the_socket(postgres: EmbeddedPostgr
 
 
 def test_a_killed_postgres_is_noticed_and_healed(postgres: EmbeddedPostgres) -> None:
-    execute(postgres.url, "CREATE TABLE survives AS SELECT 2 AS n")
+    execute(postgres.owner_url, "CREATE TABLE survives AS SELECT 2 AS n")
     kill(postgres.status().pid)
     broken = postgres.status()
     assert broken.health == "broken"
     assert "was killed" in broken.detail
     assert "recovered" in postgres.start().detail
-    assert execute(postgres.url, "SELECT n FROM survives") == 2
+    assert execute(postgres.owner_url, "SELECT n FROM survives") == 2
 
 
 def test_a_stranger_with_the_recorded_pid_is_left_alone(
