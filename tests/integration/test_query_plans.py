@@ -1,0 +1,225 @@
+"""Every statement is held to the plan that it is to have; one without an expectation fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from eventlib.resources import resource
+from eventlib.store.connection import Connection, connect
+from eventlib.store.queries import query
+from eventlib.store.scratch_database import scratch_database
+
+PARTITIONS = 16
+STREAMS, LONGEST = 2_000, 400
+
+VERSION = "aggregate_id_version_key"
+EVENT_ID = "aggregate_id_event_id_key"
+TRANSACTION = "tx_id_position_idx"
+POSITION = "position_idx"
+SNAPSHOT = "aggregate_snapshots_pkey"
+
+ORDER_ID = UUID(int=1234)
+LOG = re.compile(r"event_store_\d{4}")
+LARGE = re.compile(r"event_store_\d{4}|outbox|aggregate_snapshots|order_projections")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the plan of a statement is to be.
+
+    Attributes:
+        parameters: realistic ones.
+        indexes: exactly those that it uses, without the names of partitions in them.
+        partitions: of the log that it looks into, at most, however often.
+        sequential: tables that it may read from end to end, since it wants all of them.
+        anew: it is planned for its very parameters each time (`planned_anew`), else once for any.
+    """
+
+    parameters: dict[str, Any]
+    indexes: set[str] = field(default_factory=set)
+    partitions: int = PARTITIONS
+    sequential: set[str] = field(default_factory=set)
+    anew: bool = False
+
+
+ONE = {"aggregate_id": ORDER_ID, "aggregate_type": "order"}
+FOLD = {**ONE, "upcast_types": ["OrderCancelled"], "limit": 10_000}
+ANY = {"aggregate_types": None, "event_types": None, "limit": 5_000}
+TEN = [UUID(int=number) for number in range(1, 11)]
+NOW = datetime.now(UTC)
+
+PLANS = {
+    "append": Plan({**ONE, "expected_version": 3, "events": "[]"}, {VERSION}, partitions=1),
+    "version": Plan(ONE, {VERSION}, partitions=1),
+    "version_below": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
+    "version_of_event": Plan({**ONE, "event_id": UUID(int=5)}, {EVENT_ID}, partitions=1),
+    "event_id_of_version": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
+    "tail": Plan({**FOLD, "after": 100}, {VERSION}, partitions=1),
+    "load": Plan({**FOLD, "state_schema": "1-x", "before": 2**31 - 1}, {VERSION, EVENT_ID, SNAPSHOT}, partitions=1),
+    "read_stream": Plan(
+        {
+            **ONE,
+            "after": 5,
+            "until": 90,
+            "event_types": None,
+            "recorded_from": None,
+            "recorded_before": None,
+            "limit": 2000,
+        },
+        {VERSION},
+        partitions=1,
+    ),
+    "staleness": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
+    "read_streams": Plan(
+        {"aggregate_ids": TEN, "aggregate_type": "order", "after_id": UUID(int=0), "after_version": 0, "limit": 2000},
+        {VERSION},
+    ),
+    "aggregate_ids": Plan({"aggregate_type": "order", "after": ORDER_ID, "after_version": 1, "limit": 500}, {VERSION}),
+    "window_by_transaction": Plan(
+        {**ANY, "seen_xmax": "999999", "seen_in_progress": ["900"], "window": "999:999:", "after": 0, "until": 10**9},
+        {TRANSACTION},
+        anew=True,
+    ),
+    "window_by_position": Plan(
+        {**ANY, "seen": "900:999999:900", "window": "999:999:", "after": 20_000, "until": 10**9}, {POSITION}, anew=True
+    ),
+    "bulk_position": Plan({}, {TRANSACTION}),
+    "bulk_gaps": Plan({"aggregate_ids": TEN, "versions": list(range(1, 11))}, {VERSION}),
+    "bulk_queue": Plan({"after": 10_000}, {TRANSACTION}),
+    "snapshots_due": Plan(
+        {"aggregate_ids": TEN, "aggregate_type": "order", "state_schema": "1-x", "every": 50}, {VERSION, SNAPSHOT}
+    ),
+    "snapshot_write": Plan(
+        {**ONE, "version": 9, "event_id": UUID(int=5), "state_schema": "1-x", "state": "{}", "sha256": b"x"}
+    ),
+    "snapshot_retain": Plan({**ONE, "keep": 2}, {SNAPSHOT}),
+    "snapshots_read": Plan(
+        {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
+    ),
+    "order_projections_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "order_projections_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "order_projections_write": Plan({"rows": "[]"}),
+    "outbox_delete": Plan({"ids": list(range(1, 11))}, {"outbox_pkey"}),
+    "outbox_fetch": Plan({"limit": 2000}, {"outbox_pkey"}),
+    "epoch_begin": Plan({}, {POSITION}, sequential={"log_epochs"}),
+    "position_sequence": Plan({}, {POSITION}),
+}
+
+WHOLE = {
+    "order_projections_clear": "a rebuild replaces every row",
+    "order_projections_lag": "a measurement over everything that was written since an instant",
+    "order_projections_orphans": "a verification looks at every row",
+    "outbox_backlog": "counts the outbox, which is all but empty",
+    "scan": "a whole partition, through COPY",
+    "snapshots_clear": "every snapshot of a type, by hand",
+    "snapshots_prune": "looks at every snapshot of a type, by hand",
+}
+"""Statements that are to look at all of something."""
+
+SMALL = {
+    "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_is_over", "epoch_lock", "log_id",
+    "migration_lock", "migration_setting", "offsets_read", "offsets_write", "order_projections_lock", "partitions",
+    "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
+    "store_partitions", "window_look", "worker_lock", "bulk_load",
+}  # fmt: skip
+"""Statements on tables of some rows, on the catalogue, or without a plan."""
+
+
+@pytest.fixture(scope="module")
+def log(server_url: str) -> Iterator[Connection]:
+    """A log of some 100,000 events in streams of very different lengths, from many transactions, with statistics."""
+    with scratch_database(server_url, PARTITIONS) as url, connect(url) as connection:
+        for part in range(20):
+            connection.execute(
+                """
+                WITH appended AS (
+                    INSERT INTO event_store (aggregate_id, aggregate_type, event_type, event_data, metadata, version)
+                    SELECT lpad(to_hex(stream), 32, '0')::uuid, 'order',
+                           (ARRAY['OrderPlaced', 'OrderItemAdded', 'OrderCancelled'])[1 + version %% 3],
+                           jsonb_build_object('sku', version), '{}', version
+                    FROM generate_series(1, %(streams)s) AS stream,
+                         generate_series(1, 10 + %(longest)s / (1 + stream %% 97)) AS version
+                    WHERE stream %% 20 = %(part)s
+                    RETURNING *),
+                kept AS (
+                    INSERT INTO aggregate_snapshots
+                        (aggregate_id, aggregate_type, version, event_id, state_schema, state, sha256)
+                    SELECT aggregate_id, aggregate_type, version, event_id, '1-x', '{}', ''
+                    FROM appended WHERE version %% 10 = 0)
+                INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version,
+                                    schema_version, position, created_at)
+                SELECT event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, schema_version,
+                       position, created_at
+                FROM appended
+                """,
+                {"streams": STREAMS, "longest": LONGEST, "part": part},
+            )
+        connection.execute(
+            "INSERT INTO order_projections SELECT aggregate_id, NULL, 'placed', 0, 0, max(version), now(), '{}' "
+            "FROM event_store GROUP BY aggregate_id"
+        )
+        connection.execute("VACUUM ANALYZE")
+        yield connection
+
+
+def planned(connection: Connection, name: str, expected: Plan) -> list[dict[str, Any]]:
+    """The nodes of the plan of a statement, as the library executes it: prepared and planned once, or planned anew."""
+    if expected.anew:
+        cursor = psycopg.ClientCursor(connection)
+        found = cursor.execute(f"EXPLAIN (FORMAT JSON) {query(name)}", expected.parameters).fetchall()
+    else:
+        text, order = query(name), list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query(name))))
+        for number, parameter in enumerate(order, 1):
+            text = text.replace(f"%({parameter})s", f"${number}")
+        connection.execute(f"PREPARE statement AS {text}")
+        values = sql.SQL(", ").join(sql.Literal(expected.parameters[parameter]) for parameter in order)
+        call = sql.SQL("EXPLAIN (FORMAT JSON) EXECUTE statement") + (
+            sql.SQL("({})").format(values) if order else sql.SQL("")
+        )
+        found = connection.execute(call).fetchall()
+        connection.execute("DEALLOCATE statement")
+    return list(_nodes(found[0][0][0]["Plan"]))
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from _nodes(child)
+
+
+def test_every_statement_has_an_expectation() -> None:
+    names = {path.stem for path in resource("sql", "queries").glob("*.sql")}
+    product = {name for name in names if not name.startswith("bench_")}
+    assert product == PLANS.keys() | WHOLE.keys() | SMALL
+
+
+@pytest.mark.parametrize("name", sorted(PLANS))
+def test_it_has_the_plan_that_it_is_to_have(log: Connection, name: str) -> None:
+    expected = PLANS[name]
+    nodes = planned(log, name, expected)
+    relations = [node["Relation Name"] for node in nodes if "Relation Name" in node and "Scan" in node["Node Type"]]
+    sequential = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    assert {relation for relation in sequential if LARGE.fullmatch(relation)} <= expected.sequential, nodes
+    used = {LOG.sub("", node["Index Name"]).lstrip("_") for node in nodes if "Index Name" in node}
+    assert used == expected.indexes, nodes
+    partitions = {relation for relation in relations if LOG.fullmatch(relation)}
+    assert len(partitions) <= expected.partitions
+
+
+def test_a_page_by_position_needs_no_sorting(log: Connection) -> None:
+    nodes = planned(log, "window_by_position", PLANS["window_by_position"])
+    assert not [node for node in nodes if "Sort" in node["Node Type"]]
+
+
+def test_a_window_that_is_planned_once_for_any_parameters_would_walk_the_whole_log(log: Connection) -> None:
+    nodes = planned(log, "window_by_transaction", Plan(PLANS["window_by_transaction"].parameters))
+    assert {LOG.sub("", node["Index Name"]).lstrip("_") for node in nodes if "Index Name" in node} == {POSITION}
