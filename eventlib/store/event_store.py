@@ -292,7 +292,7 @@ class Store:
                         _report_unused(aggregate, aggregate_id, about, f"version {version}")
                     else:
                         before = version
-                        last, sha256 = about.split()
+                        last, _, sha256 = about.partition(" ")
                         state = restored(aggregate, aggregate_id, version, UUID(last), encoded, bytes.fromhex(sha256))
                         base = Loaded(state, version)
                 return base, rows
