@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,13 +36,16 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts
 Output = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Write the figures as JSON and the plot as SVG to DIR.")
 ]
+Sink = Callable[[dict[str, Any], object], None]
+"""Takes the JSON object and what it was made of."""
+
 Rounds = Annotated[int, typer.Option(min=1, max=1000, help="Rounds, of which the medians are told.")]
 
 
 @app.command()
 def append(
     events: Annotated[int, typer.Option(min=10, max=100_000, help="Events of each writer in a loop.")] = 200,
-    rounds: Rounds = 11,
+    rounds: Rounds = 9,
     writers: Annotated[
         int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that write at once, beside one alone.")
     ] = append_bench.WRITERS,
@@ -50,6 +53,7 @@ def append(
     output: Output = None,
 ) -> None:
     """Append events with their outbox rows, one by one and in batches of ten, in a scratch database."""
+    write = _sink("append", output)
     with progress() as bar:
         task = bar.add_task("appending", total=append_bench.LOOPS_PER_ROUND * rounds * (1 if writers == 1 else 2))
         benchmark = append_bench.bench_append(
@@ -60,7 +64,7 @@ def append(
             concurrent_writers=writers,
             advance=lambda: bar.advance(task),
         )
-    _tell(benchmark, as_json, output)
+    _tell(benchmark, as_json, write)
 
 
 @app.command()
@@ -74,6 +78,7 @@ def replay(
 ) -> None:
     """Load orders without and with snapshots, in a scratch database."""
     wanted = parsed_lengths(lengths)
+    write = _sink("replay", output)
     with progress() as bar:
         task = bar.add_task("loading", total=replay_bench.measures(wanted) * rounds)
         benchmark = replay_bench.bench_replay(
@@ -83,7 +88,7 @@ def replay(
             lengths=wanted,
             advance=lambda: bar.advance(task),
         )
-    _tell(benchmark, as_json, output)
+    _tell(benchmark, as_json, write)
 
 
 @app.command()
@@ -109,6 +114,7 @@ def interval(
 ) -> None:
     """Recommend how many events apart snapshots should be, over a realistic mix of orders, in a scratch database."""
     intervals = parsed_intervals(every)
+    write = _sink("interval", output)
     with progress() as bar:
         task = bar.add_task("loading", total=interval_bench.steps(rounds, len(intervals)))
         study = interval_bench.bench_interval(
@@ -122,7 +128,7 @@ def interval(
             advance=lambda: bar.advance(task),
         )
     document = study.document()
-    _write(document, study, output)
+    write(document, study)
     if as_json:
         print_json(document)
         return
@@ -142,6 +148,7 @@ def scan(
     output: Output = None,
 ) -> None:
     """Read a whole log as typed events, in a scratch database."""
+    write = _sink("scan", output)
     with progress() as bar:
         task = bar.add_task("scanning", total=scan_bench.steps(events, rounds))
         benchmark = scan_bench.bench_scan(
@@ -152,7 +159,7 @@ def scan(
             processes=processes,
             advance=lambda steps: bar.advance(task, steps),
         )
-    _tell(benchmark, as_json, output)
+    _tell(benchmark, as_json, write)
 
 
 @app.command()
@@ -164,6 +171,7 @@ def load(
     output: Output = None,
 ) -> None:
     """Load events in bulk with all indexes, in scratch databases."""
+    write = _sink("load", output)
     with progress() as bar:
         task = bar.add_task("loading", total=load_bench.steps(events, rounds, load_bench.INDEXES if indexes else 0))
         benchmark = load_bench.bench_load(
@@ -174,7 +182,7 @@ def load(
             indexes=indexes,
             advance=lambda steps: bar.advance(task, steps),
         )
-    _tell(benchmark, as_json, output)
+    _tell(benchmark, as_json, write)
 
 
 @app.command()
@@ -190,6 +198,7 @@ def growth(
     """Append and load in a small log and in a large one, in a scratch database."""
     if events <= start:
         raise typer.BadParameter(f"the log has to grow: more than --start {start}", param_hint="--events")
+    write = _sink("growth", output)
     with progress() as bar:
         task = bar.add_task("growing", total=growth_bench.steps(events, rounds))
         benchmark = growth_bench.bench_growth(
@@ -200,19 +209,19 @@ def growth(
             start=start,
             advance=lambda steps: bar.advance(task, steps),
         )
-    _tell(benchmark, as_json, output)
+    _tell(benchmark, as_json, write)
     if not as_json:
         _print_disk(benchmark)
 
 
 def _owner_url() -> str:
     """Of a role that may create databases."""
-    return services().database_url
+    return services().owner_url
 
 
-def _tell(benchmark: Benchmark, as_json: bool, output: Path | None) -> None:
+def _tell(benchmark: Benchmark, as_json: bool, write: Sink) -> None:
     document = benchmark.document()
-    _write(document, benchmark, output)
+    write(document, benchmark)
     if as_json:
         print_json(document)
         return
@@ -235,24 +244,29 @@ def _print_table(name: str, headings: Sequence[str], cells: Sequence[Sequence[st
     results.print(table)
 
 
-def _write(document: dict[str, Any], measured: object, output: Path | None) -> None:
-    """Write `<name>.json` and `<name>.svg`, if anywhere."""
+def _sink(name: str, output: Path | None) -> Sink:
+    """What writes `<name>.json` and `<name>.svg`, if anywhere. Made before anything is measured, so as to fail before.
+
+    Raises:
+        ReportError: nothing can be written there, or there is nothing to draw with.
+    """
     if output is None:
-        return
-    name = document["name"]
-    chart = getattr(_charts(name), f"{name}_chart")(measured)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
-        (output / f"{name}.svg").write_text(chart.file, encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"--output {output}: {error}") from None
-    notes.print(f"{chart.title}: {output / f'{name}.json'}, {output / f'{name}.svg'}")
-
-
-def _charts(name: str) -> Any:
+        return lambda document, measured: None
     # Imported when a plot is wanted: the workbench is an extra, and takes a second that other commands need not wait.
     try:
-        return importlib.import_module(f"eventlib.reporting.charts.{name}")
+        chart_of = getattr(importlib.import_module(f"eventlib.reporting.charts.{name}"), f"{name}_chart")
     except ModuleNotFoundError as error:
         raise ReportError(f"plots need the workbench ({error}): pip install 'eventlib[workbench]'") from None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"--output {output}: {error}") from None
+    figures, plot = output / f"{name}.json", output / f"{name}.svg"
+
+    def write(document: dict[str, Any], measured: object) -> None:
+        chart = chart_of(measured)
+        figures.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        plot.write_text(chart.file, encoding="utf-8")
+        notes.print(f"{chart.title}: {figures}, {plot}")
+
+    return write

@@ -85,22 +85,6 @@ def test_the_read_model_is_verified_with_a_true_exit_code(store: Store, eventlib
     assert failed.returncode == 1 and "status: the log says submitted, the row paid" in failed.stderr
 
 
-def test_bench_append_tells_value_floor_and_ratio(eventlib_environment: dict[str, str], store: Store) -> None:
-    done = eventlib(eventlib_environment, "bench", "append", "--events", "20", "--rounds", "2", "--json")
-    assert done.returncode == 0, done.stderr
-    benchmark = json.loads(done.stdout)
-    assert benchmark["name"] == "append" and benchmark["machine"]["cores"]
-    assert [result["case"] for result in benchmark["results"]] == ["1 writer, 1 a batch", "1 writer, 10 a batch"]
-    for result in benchmark["results"]:
-        assert result["unit"] == "events/s" and result["floor_name"]
-        assert result["ratio"] == pytest.approx(result["value"] / result["floor"])
-    assert store.connection.execute("SELECT count(*) FROM event_store").fetchall() == [(0,)]
-    left_behind = (
-        "SELECT count(*) FROM pg_database WHERE datname LIKE 'eventlib_scratch_%' AND datname <> current_database()"
-    )
-    assert store.connection.execute(left_behind).fetchall() == [(0,)]
-
-
 @pytest.mark.parametrize(
     ("variables", "arguments", "code", "said"),
     [
