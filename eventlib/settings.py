@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from eventlib.errors import SettingsError
@@ -78,6 +78,13 @@ class Settings(BaseSettings):
 
     reports_dir: Annotated[Path, AfterValidator(_absolute)] = Path("reports/out")
     """Where executed reports are published."""
+
+    @field_validator("database_owner_url")
+    @classmethod
+    def _is_of_ones_own_database(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is not None and info.data.get("database_url", url) is None:
+            raise ValueError("means nothing to the embedded PostgreSQL: name your own in database_url as well")
+        return url
 
     @classmethod
     def settings_customise_sources(

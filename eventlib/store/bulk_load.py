@@ -17,7 +17,8 @@ from eventlib.store.connection import Connection
 from eventlib.store.encoded_events import encoded_events
 from eventlib.store.queries import query
 
-_BUFFER_BYTES = 128 * 1024
+_BUFFER_BYTES = 16 * 1024
+"""Sent at a time: little enough for the server to work on it while the next is encoded."""
 
 _KEY = re.compile(r"\(([0-9a-f-]{36}), ([0-9]+)\)")
 

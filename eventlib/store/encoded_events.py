@@ -14,7 +14,7 @@ from eventlib.aggregate import Aggregate
 from eventlib.codec import encode_event, encode_metadata
 from eventlib.errors import InvalidEvent
 from eventlib.events import Event, Metadata
-from eventlib.store.event_ids import event_id
+from eventlib.store.event_ids import event_id_in
 
 MAX_VERSION = 2**31 - 1
 """PostgreSQL's largest integer, the type of `version`."""
@@ -59,13 +59,14 @@ def encoded_events(
     else:
         raise InvalidEvent(f"{len(events)} events with {len(metadata)} metadata: give one for all, or one for each")
     rows = []
+    rendered_id = str(aggregate_id)
     ordinals: defaultdict[UUID, itertools.count[int]] = defaultdict(itertools.count)
     for version, (event, (command_id, about)) in enumerate(zip(events, described), start=expected_version + 1):
         if type(event) not in aggregate.kinds:
             raise InvalidEvent(f"{type(event).__name__} is not an event of aggregate {aggregate.name}")
         rows.append(
             EncodedEvent(
-                event_id=event_id(command_id, aggregate_id, next(ordinals[command_id])),
+                event_id=event_id_in(rendered_id, command_id, next(ordinals[command_id])),
                 event_type=type(event).__name__,
                 event_data=msgspec.Raw(encode_event(event)),
                 metadata=about,

@@ -53,6 +53,8 @@ class Store:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        # One cursor for all appends: making one for each takes a fifth of what psycopg does for an append.
+        self._appending = connection.cursor()
 
     @classmethod
     @contextmanager
@@ -87,7 +89,7 @@ class Store:
         parameters = append_parameters(aggregate, aggregate_id, expected_version, events, metadata)
         try:
             with self._savepoint():
-                rows = self.connection.execute(query("append"), parameters).fetchall()
+                rows = self._appending.execute(query("append"), parameters).fetchall()
         except psycopg.errors.UniqueViolation as error:
             if "event_id" in (error.diag.constraint_name or ""):
                 raise DuplicateEvent(

@@ -15,7 +15,8 @@ from eventlib.events import Event, Metadata
 from eventlib.store.event_store import Store
 from eventlib.store.snapshots import Loaded
 
-MAX_ATTEMPTS = 20
+MAX_ATTEMPTS = 50
+"""Of a command, before its race counts as lost for good. Beside a rival that never pauses, four of five may be lost."""
 
 C = TypeVar("C")
 

@@ -10,7 +10,7 @@ import msgspec
 from eventlib.aggregate import Aggregate
 from eventlib.errors import UnreadableEvent
 from eventlib.store.connection import Connection
-from eventlib.store.scan import partitions, recorded_of, scan_stored, stored_of
+from eventlib.store.scan import partitions, recorded_of, scan_stored
 
 PROBLEMS = 100
 """Unreadable events that are described; the others are counted."""
@@ -50,8 +50,7 @@ def check_readability(
     known = {aggregate.name: aggregate for aggregate in aggregates}
     result = Readability()
     for partition in partitions(connection):
-        for columns in scan_stored(connection, partition):
-            stored = stored_of(columns)
+        for stored in scan_stored(connection, partition):
             shape = f"{stored.event_type} {stored.schema_version}"
             result.events += 1
             result.shapes[shape] = result.shapes.get(shape, 0) + 1

@@ -1,2 +1,2 @@
--- Keeps writers out while a new epoch of the log begins; waits for those that are at work.
-LOCK TABLE event_store IN SHARE MODE
+-- Keeps writers out, and others who would begin the epoch too; waits for those that are at work.
+LOCK TABLE event_store IN SHARE ROW EXCLUSIVE MODE

@@ -143,6 +143,24 @@ def test_postgres_starts_once_and_keeps_what_it_was_told(postgres: EmbeddedPostg
     assert execute(postgres.owner_url, "SELECT n FROM kept") == 1
 
 
+def test_the_application_is_not_the_owner(postgres: EmbeddedPostgres) -> None:
+    assert (
+        execute(postgres.url, "SELECT rolname FROM pg_roles WHERE rolname = current_user AND NOT rolsuper")
+        == "eventlib"
+    )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        execute(postgres.url, "CREATE TABLE mine ()")
+
+
+def test_data_of_an_earlier_version_gets_the_roles(postgres: EmbeddedPostgres) -> None:
+    for role in ("eventlib", "eventlib_application"):
+        execute(postgres.owner_url, f"DROP ROLE {role}")
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        execute(postgres.url, "SELECT 1")
+    assert postgres.start().health == "healthy"
+    assert execute(postgres.url, "SELECT pg_has_role('eventlib_application', 'USAGE')") is True
+
+
 def test_a_dropped_database_is_made_again(postgres: EmbeddedPostgres) -> None:
     with psycopg.connect(postgres.owner_url, dbname="postgres", autocommit=True) as connection:
         connection.execute("DROP DATABASE eventlib WITH (FORCE)")

@@ -18,6 +18,7 @@ from eventlib.errors import (
     DuplicateEvent,
     InvalidEvent,
     ServiceUnavailable,
+    UnreadableEvent,
 )
 from eventlib.events import Event
 from eventlib.orders import ORDER
@@ -137,16 +138,6 @@ def test_a_repeated_command_gives_the_first_outcome_and_writes_nothing(store: St
     assert store.version(order_id) == count(store, "event_store") == 4
 
 
-def test_a_repeated_command_that_is_still_legal_is_not_executed_twice(store: Store) -> None:
-    order_id, add = uuid4(), metadata()
-    execute(store, order_id, PlaceOrder(USER, "EUR"))
-    for _ in range(3):
-        outcome = handle(store, ORDER, order_id, AddItem("A", 2, 100, "me"), add)
-    assert outcome.repeated and store.load(ORDER, order_id).state.item_count == 2
-    with pytest.raises(DuplicateEvent, match="has an event with one of these ids already"):
-        store.append(ORDER, order_id, 2, [ADDED], add)
-
-
 def test_the_same_command_on_two_aggregates_is_executed_on_both(store: Store) -> None:
     about = metadata()
     outcomes = [handle(store, ORDER, uuid4(), PlaceOrder(USER, "EUR"), about) for _ in range(2)]
@@ -191,13 +182,6 @@ def test_a_gap_in_the_log_is_noticed(store: Store) -> None:
         store.load(ORDER, order_id)
     with pytest.raises(CorruptStream, match="no version 2: the next is 3"):
         list(store.read(ORDER, order_id))
-
-
-def test_part_of_a_stream(store: Store) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    assert [one.version for one in store.read(ORDER, order_id, after=2, until=4)] == [3, 4]
-    assert list(store.read(ORDER, uuid4())) == []
 
 
 def _add_items(database_url: str, order_id: UUID, sku: str, times: int) -> None:
@@ -261,7 +245,7 @@ def test_an_event_of_newer_code_is_not_guessed_at(store: Store) -> None:
     order_id = uuid4()
     store.append(ORDER, order_id, 0, [PLACED], metadata())
     older = Aggregate("order", Order, ORDER.decide, ORDER.evolve, (OrderDelivered,))
-    with pytest.raises(Exception, match="has no event OrderPlaced in schema version 1"):
+    with pytest.raises(UnreadableEvent, match="written as OrderPlaced in schema version 1, cannot be read"):
         store.load(older, order_id)
 
 

@@ -19,12 +19,13 @@ from eventlib.store.queries import query
 from eventlib.store.scratch_database import scratch_database
 
 PARTITIONS = 16
-STREAMS, LONGEST = 2_000, 400
+STREAMS, LONGEST = 2_000, 800
 
 VERSION = "aggregate_id_version_key"
 EVENT_ID = "aggregate_id_event_id_key"
 TRANSACTION = "tx_id_position_idx"
 POSITION = "position_idx"
+EVENT_TYPE = "event_type_created_at_idx"
 SNAPSHOT = "aggregate_snapshots_pkey"
 
 ORDER_ID = UUID(int=1234)
@@ -42,6 +43,7 @@ class Plan:
         partitions: of the log that it looks into, at most, however often.
         sequential: tables that it may read from end to end, since it wants all of them.
         anew: it is planned for its very parameters each time (`planned_anew`), else once for any.
+        by_owner: the owner of the schema executes it, else the application's role.
     """
 
     parameters: dict[str, Any]
@@ -49,6 +51,7 @@ class Plan:
     partitions: int = PARTITIONS
     sequential: set[str] = field(default_factory=set)
     anew: bool = False
+    by_owner: bool = False
 
 
 ONE = {"aggregate_id": ORDER_ID, "aggregate_type": "order"}
@@ -110,8 +113,8 @@ PLANS = {
     "order_projections_write": Plan({"rows": "[]"}),
     "outbox_delete": Plan({"ids": list(range(1, 11))}, {"outbox_pkey"}),
     "outbox_fetch": Plan({"limit": 2000}, {"outbox_pkey"}),
-    "epoch_begin": Plan({}, {POSITION}, sequential={"log_epochs"}),
-    "position_sequence": Plan({}, {POSITION}),
+    "epoch_begin": Plan({}, {POSITION}, sequential={"log_epochs"}, by_owner=True),
+    "position_sequence": Plan({}, {POSITION}, by_owner=True),
 }
 
 WHOLE = {
@@ -172,7 +175,9 @@ def log(server_url: str) -> Iterator[Connection]:
 
 
 def planned(connection: Connection, name: str, expected: Plan) -> list[dict[str, Any]]:
-    """The nodes of the plan of a statement, as the library executes it: prepared and planned once, or planned anew."""
+    """The nodes of the plan of a statement, as the library executes it: prepared and planned once, or planned anew; by the
+    role that executes it, which has to be allowed to."""
+    connection.execute("SET ROLE NONE" if expected.by_owner else "SET ROLE eventlib_application")
     if expected.anew:
         cursor = psycopg.ClientCursor(connection)
         found = cursor.execute(f"EXPLAIN (FORMAT JSON) {query(name)}", expected.parameters).fetchall()
@@ -185,8 +190,10 @@ def planned(connection: Connection, name: str, expected: Plan) -> list[dict[str,
         call = sql.SQL("EXPLAIN (FORMAT JSON) EXECUTE statement") + (
             sql.SQL("({})").format(values) if order else sql.SQL("")
         )
-        found = connection.execute(call).fetchall()
-        connection.execute("DEALLOCATE statement")
+        try:
+            found = connection.execute(call).fetchall()
+        finally:
+            connection.execute("DEALLOCATE statement")
     return list(_nodes(found[0][0][0]["Plan"]))
 
 
@@ -202,17 +209,44 @@ def test_every_statement_has_an_expectation() -> None:
     assert product == PLANS.keys() | WHOLE.keys() | SMALL
 
 
+def read_from_end_to_end(nodes: list[dict[str, Any]]) -> set[str]:
+    """The large tables of which a plan reads every row."""
+    found = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    return {relation for relation in found if LARGE.fullmatch(relation)}
+
+
+def indexes(nodes: list[dict[str, Any]]) -> set[str]:
+    """The indexes that a plan uses, without the names of partitions in them."""
+    return {LOG.sub("", node["Index Name"]).lstrip("_") for node in nodes if "Index Name" in node}
+
+
+def partitions(nodes: list[dict[str, Any]]) -> set[str]:
+    """The partitions of the log that a plan looks into."""
+    found = {node["Relation Name"] for node in nodes if "Relation Name" in node and "Scan" in node["Node Type"]}
+    return {relation for relation in found if LOG.fullmatch(relation)}
+
+
 @pytest.mark.parametrize("name", sorted(PLANS))
 def test_it_has_the_plan_that_it_is_to_have(log: Connection, name: str) -> None:
     expected = PLANS[name]
     nodes = planned(log, name, expected)
-    relations = [node["Relation Name"] for node in nodes if "Relation Name" in node and "Scan" in node["Node Type"]]
-    sequential = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-    assert {relation for relation in sequential if LARGE.fullmatch(relation)} <= expected.sequential, nodes
-    used = {LOG.sub("", node["Index Name"]).lstrip("_") for node in nodes if "Index Name" in node}
-    assert used == expected.indexes, nodes
-    partitions = {relation for relation in relations if LOG.fullmatch(relation)}
-    assert len(partitions) <= expected.partitions
+    assert read_from_end_to_end(nodes) <= expected.sequential, nodes
+    assert indexes(nodes) == expected.indexes, nodes
+    assert len(partitions(nodes)) <= expected.partitions
+
+
+@pytest.mark.parametrize("name", sorted(name for name, expected in PLANS.items() if not expected.anew))
+def test_nor_is_it_planned_badly_on_a_connection_that_somebody_else_has_opened(log: Connection, name: str) -> None:
+    expected = PLANS[name]
+    log.execute("SET plan_cache_mode TO force_custom_plan")
+    try:
+        nodes = planned(log, name, expected)
+    finally:
+        log.execute("SET plan_cache_mode TO force_generic_plan")
+    assert read_from_end_to_end(nodes) <= expected.sequential, nodes
+    # The index on an aggregate's event ids finds all of its events as well as the one on its versions.
+    assert indexes(nodes) <= expected.indexes | {EVENT_ID}, nodes
+    assert len(partitions(nodes)) <= expected.partitions
 
 
 def test_a_page_by_position_needs_no_sorting(log: Connection) -> None:
@@ -220,6 +254,34 @@ def test_a_page_by_position_needs_no_sorting(log: Connection) -> None:
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
 
 
+def test_a_window_with_a_twentieth_of_the_log_is_found_by_its_transactions(log: Connection) -> None:
+    last = log.execute("SELECT max(tx_id)::text FROM event_store").fetchall()[0][0]
+    nodes = planned(
+        log,
+        "window_by_transaction",
+        Plan({**PLANS["window_by_transaction"].parameters, "seen_xmax": last, "seen_in_progress": []}, anew=True),
+    )
+    assert indexes(nodes) == {TRANSACTION}
+
+
 def test_a_window_that_is_planned_once_for_any_parameters_would_walk_the_whole_log(log: Connection) -> None:
     nodes = planned(log, "window_by_transaction", Plan(PLANS["window_by_transaction"].parameters))
-    assert {LOG.sub("", node["Index Name"]).lstrip("_") for node in nodes if "Index Name" in node} == {POSITION}
+    assert indexes(nodes) == {POSITION}
+
+
+def test_every_index_of_the_log_serves_a_statement_but_the_one_for_questions(log: Connection) -> None:
+    found = log.execute(
+        "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = 'event_store_0000'::regclass"
+    )
+    names = {LOG.sub("", name).lstrip("_") for (name,) in found}
+    assert names == {VERSION, EVENT_ID, TRANSACTION, POSITION, EVENT_TYPE}
+    assert names - set().union(*(expected.indexes for expected in PLANS.values())) == {EVENT_TYPE}
+
+
+def test_what_happened_in_a_span_of_time_is_found_by_type(log: Connection) -> None:
+    (first,) = log.execute("SELECT created_at FROM event_store WHERE position = 1").fetchall()[0]
+    question = (
+        "EXPLAIN (FORMAT JSON) SELECT * FROM event_store WHERE event_type = 'OrderCancelled' AND created_at <= %s"
+    )
+    (plan,) = psycopg.ClientCursor(log).execute(question, [first]).fetchall()[0]
+    assert indexes(list(_nodes(plan[0]["Plan"]))) == {EVENT_TYPE}

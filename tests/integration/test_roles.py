@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -10,12 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventlib.errors import MigrationError
+from eventlib.errors import ConcurrencyError, MigrationError
 from eventlib.orders import ORDER
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import verify
 from eventlib.store.bulk_load import Stream, bulk_load
+from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
 from eventlib.store.global_read import keep_checkpoint, read_page
 from eventlib.store.migrations import migrate
@@ -24,11 +26,12 @@ from eventlib.store.readability import check_readability
 from eventlib.store.snapshot_care import rebuild_snapshots, verify_snapshots
 from tests.conftest import STORE_PARTITIONS
 from tests.orders import CART, execute, metadata
+from tests.processes import eventlib
 
 
 @pytest.fixture
-def application(store: Store, database_url: str) -> Iterator[Store]:
-    """The store through a login that has nothing but the application's role."""
+def application_url(store: Store, database_url: str) -> Iterator[str]:
+    """The database for a login that has nothing but the application's role."""
     login = f"eventlib_test_{uuid4().hex}"
     store.connection.execute(
         sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'pw' IN ROLE eventlib_application").format(sql.Identifier(login))
@@ -36,10 +39,14 @@ def application(store: Store, database_url: str) -> Iterator[Store]:
     parts = urlsplit(database_url)
     kept = "&".join(part for part in parts.query.split("&") if not part.startswith("user="))
     address = parts.netloc.rpartition("@")[2]
-    url = f"{parts.scheme}://{address}{parts.path}?{kept}&user={login}&password=pw"
-    with Store.open(url) as opened:
-        yield opened
+    yield f"{parts.scheme}://{address}{parts.path}?{kept}&user={login}&password=pw"
     store.connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
+
+
+@pytest.fixture
+def application(application_url: str) -> Iterator[Store]:
+    with Store.open(application_url) as opened:
+        yield opened
 
 
 def test_the_application_can_do_its_work(application: Store) -> None:
@@ -55,6 +62,35 @@ def test_the_application_can_do_its_work(application: Store) -> None:
     connection.execute(query("outbox_delete"), {"ids": [1]})
 
 
+def test_it_has_been_granted_what_it_needs_and_nobody_else_anything(application: Store) -> None:
+    grants = """
+        SELECT CASE WHEN relispartition THEN 'a partition' ELSE relname END,
+               COALESCE(pg_get_userbyid(NULLIF(grantee, 0)), 'everybody'),
+               array_agg(DISTINCT privilege_type ORDER BY privilege_type)
+        FROM pg_class
+        CROSS JOIN LATERAL (SELECT relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = oid) AS held (acl)
+        CROSS JOIN LATERAL aclexplode(acl)
+        WHERE relnamespace = 'public'::regnamespace AND grantee <> relowner
+        GROUP BY 1, 2"""
+    everything = ["DELETE", "INSERT", "SELECT", "UPDATE"]
+    assert {(name, grantee): privileges for name, grantee, privileges in application.connection.execute(grants)} == {
+        (name, "eventlib_application"): privileges
+        for name, privileges in {
+            "event_store": ["INSERT", "SELECT"],
+            "event_store_position_seq": ["SELECT"],
+            "a partition": ["SELECT"],
+            "outbox": ["DELETE", "INSERT", "SELECT"],
+            "order_projections": everything,
+            "projection_offsets": everything,
+            "aggregate_snapshots": everything,
+            "follower_checkpoints": everything,
+            "log_identity": ["SELECT"],
+            "log_epochs": ["SELECT"],
+            "schema_migrations": ["SELECT"],
+        }.items()
+    }
+
+
 TABLES = ["event_store", *(f"event_store_{number:04}" for number in range(STORE_PARTITIONS))]
 
 
@@ -66,10 +102,14 @@ TABLES = ["event_store", *(f"event_store_{number:04}" for number in range(STORE_
         "TRUNCATE {}",
         "DROP TABLE {}",
         "ALTER TABLE {} DISABLE TRIGGER ALL",
+        "ALTER TABLE {} DISABLE TRIGGER event_store_append_only",
         "ALTER TABLE {} ADD COLUMN note text",
         "DROP TRIGGER event_store_append_only ON {}",
         "CREATE RULE quiet AS ON INSERT TO {} DO INSTEAD NOTHING",
+        "CREATE TRIGGER quiet BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         "CREATE INDEX ON {} (version)",
+        "SELECT FROM {} FOR UPDATE",
+        "DO $$ BEGIN LOCK TABLE {} IN SHARE MODE; END $$",
         "MERGE INTO {} AS log USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
     ],
 )
@@ -80,10 +120,24 @@ def test_nothing_lets_it_change_the_log(application: Store, attempt: str) -> Non
             application.connection.execute(attempt.format(table))
 
 
+EVENT = "(aggregate_id, aggregate_type, event_type, event_data, version)"
+VALUES = "(gen_random_uuid(), 'order', 'OrderDelivered', '{{}}', 1)"
+
+
+@pytest.mark.parametrize("attempt", [f"INSERT INTO {{}} {EVENT} VALUES {VALUES}", f"COPY {{}} {EVENT} FROM STDIN"])
+def test_the_way_into_the_log_is_the_log_and_none_of_its_partitions(application: Store, attempt: str) -> None:
+    for partition in TABLES[1:]:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.connection.execute(attempt.format(partition))
+
+
 @pytest.mark.parametrize(
     "attempt",
     [
         "SET session_replication_role TO replica",
+        "SET ROLE pg_database_owner",
+        "ALTER ROLE CURRENT_USER SUPERUSER",
+        "ALTER TABLE event_store DETACH PARTITION event_store_0000",
         "ALTER TABLE event_store OWNER TO eventlib_application",
         "SELECT guard_partition('event_store')",
         "SELECT setval('event_store_position_seq', 1)",
@@ -102,22 +156,23 @@ def test_nothing_lets_it_around_the_guards(application: Store, attempt: str) -> 
         application.connection.execute(attempt)
 
 
-@pytest.mark.parametrize("column", ["created_at", "tx_id"])
-def test_what_the_database_has_to_say_it_cannot_say_itself(application: Store, column: str) -> None:
-    value = {"created_at": "now() - interval '1 day'", "tx_id": "pg_current_xact_id()"}[column]
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        application.connection.execute(
-            f"INSERT INTO event_store (aggregate_id, aggregate_type, event_type, event_data, version, {column}) "
-            f"VALUES (gen_random_uuid(), 'order', 'OrderDelivered', '{{}}', 1, {value})"
-        )
-
-
-def test_nor_a_position(application: Store) -> None:
-    with pytest.raises(psycopg.errors.GeneratedAlways):
-        application.connection.execute(
-            "INSERT INTO event_store (aggregate_id, aggregate_type, event_type, event_data, version, position) "
-            "VALUES (gen_random_uuid(), 'order', 'OrderDelivered', '{}', 1, 7)"
-        )
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("created_at", "now() - interval '1 day'"),
+        ("tx_id", "pg_current_xact_id()"),
+        ("position", "7"),
+    ],
+)
+def test_what_the_database_has_to_say_it_cannot_say_itself(application: Store, column: str, value: str) -> None:
+    columns = "aggregate_id, aggregate_type, event_type, event_data, version"
+    for attempt in (
+        f"INSERT INTO event_store ({columns}, {column}) OVERRIDING SYSTEM VALUE "
+        f"VALUES (gen_random_uuid(), 'order', 'OrderDelivered', '{{}}', 1, {value})",
+        f"COPY event_store ({columns}, {column}) FROM STDIN",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.connection.execute(attempt)
 
 
 def test_the_schema_is_for_its_owner_to_change(application: Store) -> None:
@@ -125,14 +180,36 @@ def test_the_schema_is_for_its_owner_to_change(application: Store) -> None:
         migrate(application.connection, STORE_PARTITIONS)
 
 
+def test_init_by_the_application_says_which_setting_names_the_owner(application_url: str, database_url: str) -> None:
+    environment = {**os.environ, "EVENTLIB_DATABASE_URL": application_url}
+    refused = eventlib(environment, "init")
+    assert refused.returncode == 1
+    assert "EVENTLIB_DATABASE_OWNER_URL" in refused.stderr and "Traceback" not in refused.stderr
+    done = eventlib({**environment, "EVENTLIB_DATABASE_OWNER_URL": database_url}, "init")
+    assert done.returncode == 0, done.stderr
+
+
+def test_who_may_not_create_the_role_is_told_what_an_administrator_has_to_do(empty_database_url: str) -> None:
+    owner = sql.Identifier(f"eventlib_test_{uuid4().hex}")
+    with connect(empty_database_url) as connection, connection.transaction(force_rollback=True):
+        # Roles belong to the whole server: nobody else sees what is rolled back here.
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = 'eventlib_application'").rowcount:
+            connection.execute("ALTER ROLE eventlib_application RENAME TO eventlib_application_elsewhere")
+        connection.execute(sql.SQL("CREATE ROLE {}").format(owner))
+        connection.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(owner))
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
+        with pytest.raises(MigrationError, match="administrator execute CREATE ROLE eventlib_application NOLOGIN"):
+            migrate(connection, STORE_PARTITIONS)
+
+
 def test_partitions_that_are_made_later_are_guarded_too(store: Store) -> None:
     ids = [uuid4() for _ in range(40)]
     for order_id in ids:
         execute(store, order_id, *CART[:2])
     connection = store.connection
+    before = connection.execute("SELECT * FROM event_store ORDER BY position").fetchall()
     with connection.transaction():
         connection.execute("ALTER TABLE event_store DETACH PARTITION event_store_0001")
-        connection.execute("ALTER TABLE event_store_0001 DISABLE TRIGGER USER")
         for remainder in (1, 1 + STORE_PARTITIONS):
             name = f"event_store_split_{remainder}"
             modulus = 2 * STORE_PARTITIONS
@@ -142,7 +219,9 @@ def test_partitions_that_are_made_later_are_guarded_too(store: Store) -> None:
             connection.execute("SELECT guard_partition(%s::regclass)", [name])
         connection.execute("INSERT INTO event_store OVERRIDING SYSTEM VALUE SELECT * FROM event_store_0001")
         connection.execute("DROP TABLE event_store_0001")
-    assert all(store.load(ORDER, order_id).version == 2 for order_id in ids)
+    assert connection.execute("SELECT * FROM event_store ORDER BY position").fetchall() == before
+    with pytest.raises(ConcurrencyError):
+        store.append(ORDER, ids[0], 1, ORDER.decide(store.load(ORDER, ids[0]).state, CART[1]), metadata())
     guarded = """
         SELECT relname,
                ARRAY(SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = pg_class.oid),

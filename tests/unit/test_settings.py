@@ -6,6 +6,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from eventlib.errors import SettingsError
+from eventlib.services import Services
 from eventlib.settings import Settings, default_state_dir
 from eventlib.store.connection import shown_address
 
@@ -43,6 +44,16 @@ def test_a_file_of_another_name(empty_folder: Path, monkeypatch: pytest.MonkeyPa
     [
         ("EVENTLIB_DATABASE_URI", "x", "EVENTLIB_DATABASE_URI is not a setting.*did you mean EVENTLIB_DATABASE_URL"),
         ("EVENTLIB_DATABASE_URL", "mysql://me:hunter2@db/x", "database_url: .*must look like postgresql://"),
+        (
+            "EVENTLIB_DATABASE_OWNER_URL",
+            "mysql://me:hunter2@db/x",
+            "database_owner_url: .*must look like postgresql://",
+        ),
+        (
+            "EVENTLIB_DATABASE_OWNER_URL",
+            "postgresql://me:hunter2@db/x",
+            "database_owner_url: .*in database_url as well",
+        ),
         ("EVENTLIB_KAFKA_BOOTSTRAP", "localhost", "kafka_bootstrap: "),
         ("EVENTLIB_STORE_PARTITIONS", "0", "store_partitions: .*greater than or equal to 1"),
         ("EVENTLIB_STORE_PARTITIONS", "many", "store_partitions: .*valid integer"),
@@ -67,8 +78,23 @@ def test_a_wrong_file_is_refused(text: str, empty_folder: Path) -> None:
 
 def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENTLIB_DATABASE_URL", "postgresql://me:hunter2@db/x")
+    monkeypatch.setenv("EVENTLIB_DATABASE_OWNER_URL", "postgresql://owner:hunter2@db/x")
     monkeypatch.setenv("EVENTLIB_KAFKA_OPTIONS", '{"sasl.password": "hunter2"}')
     assert "hunter2" not in repr(Settings.load())
+
+
+def test_the_owner_of_ones_own_schema_is_the_application_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLIB_DATABASE_URL", "postgresql://shop@db/x")
+    assert Services(Settings.load()).owner_url == "postgresql://shop@db/x"
+    monkeypatch.setenv("EVENTLIB_DATABASE_OWNER_URL", "postgresql://owner@db/x")
+    services = Services(Settings.load())
+    assert (services.database_url, services.owner_url) == ("postgresql://shop@db/x", "postgresql://owner@db/x")
+
+
+def test_the_owner_of_the_embedded_schema_is_not_the_application(empty_folder: Path) -> None:
+    services = Services(Settings.load(state_dir=empty_folder))
+    users = [conninfo_to_dict(url)["user"] for url in (services.database_url, services.owner_url)]
+    assert users == ["eventlib", "postgres"]
 
 
 @pytest.mark.parametrize(
