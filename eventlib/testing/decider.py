@@ -126,6 +126,9 @@ def check_aggregate(aggregate: Aggregate[Any, Any]) -> None:
         whole = aggregate.fold(history)
         for cut in range(len(history) + 1):
             state = aggregate.fold(history[:cut])
+            before = _encode(state)
+            aggregate.fold(history[cut:], state)
+            assert _encode(state) == before, f"folding {history[cut:]} has changed {state} in place"
             assert decode(_encode(state)) == state, f"{state} does not come back from JSON as it was"
             assert aggregate.fold(history[cut:], decode(_encode(state))) == whole, (
                 f"folding {history} in two steps, with a snapshot after {cut}, gives another state"

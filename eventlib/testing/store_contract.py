@@ -164,7 +164,8 @@ class StoreContract:
             assert store.load(ACCOUNT, account_id) == whole
 
     @pytest.mark.parametrize(
-        "damage", ["state = '{}'", "sha256 = ''", "version = 99", "event_id = gen_random_uuid()", "state_schema = 'old'"]
+        "damage",
+        ["state = '{}'", "sha256 = ''", "version = 99", "event_id = gen_random_uuid()", "state_schema = 'old'"],
     )
     def test_a_snapshot_that_lies_is_not_believed(self, store: Store, damage: str) -> None:
         account_id = opened(store)

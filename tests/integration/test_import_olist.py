@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from eventlib.errors import ConcurrencyError
 from eventlib.events import Metadata
 from eventlib.orders import ORDER
 from eventlib.orders import commands as c
-from eventlib.orders.olist import ImportSummary, OlistSource, import_orders, read_source
+from eventlib.orders.olist import ImportSummary, OlistSource, import_orders, importer, read_source
 from eventlib.orders.olist.history import history_of
 from eventlib.orders.olist.quirks import Quirk
 from eventlib.orders.olist.refusals import Refusal
@@ -128,7 +128,9 @@ def test_importing_twice_adds_nothing(store: Store, source: OlistSource) -> None
     assert second.reconciles
 
 
-def test_an_interrupted_import_is_taken_up(store: Store, source: OlistSource) -> None:
+def test_an_interrupted_import_is_taken_up(store: Store, source: OlistSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importer, "BATCH", 1)
+
     class Interrupted(Exception):
         pass
 
@@ -195,21 +197,17 @@ def test_what_the_domain_cannot_hold_refuses_its_order_alone(store: Store, folde
 def test_two_imports_at_once_write_each_order_once(
     store: Store, database_url: str, source: OlistSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other import appends each order right before this one does."""
+    """The other import writes all orders right before this one does."""
+    load = importer.bulk_load
     with Store.open(database_url) as other:
-        ours = store.append
-        lost = []
 
-        def overtaken(*arguments: object) -> object:
-            other.append(*arguments)  # type: ignore[arg-type]
-            try:
-                return ours(*arguments)  # type: ignore[arg-type]
-            except ConcurrencyError:
-                lost.append(arguments)
-                raise
+        def overtaken(*arguments: Any, **options: Any) -> int:
+            monkeypatch.undo()
+            assert import_orders(other, source).imported == 3
+            return load(*arguments, **options)
 
-        monkeypatch.setattr(store, "append", overtaken)
+        monkeypatch.setattr(importer, "bulk_load", overtaken)
         summary = import_orders(store, source)
-    assert (summary.imported, summary.unchanged, len(lost)) == (0, 3, 3)
+    assert (summary.imported, summary.unchanged) == (0, 3)
     histories = [history_of(read_order(source, source.orders[order])) for order in (DELIVERED, SPLIT, CANCELLED)]
     assert events_in(store) == sum(len(history.events) for history in histories)

@@ -1,8 +1,9 @@
-"""The import itself: each order's history is appended whole, in one transaction, or not at all."""
+"""The import itself: each order's history gets into the log whole or not at all, many of them in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 from eventlib.errors import ConcurrencyError, DuplicateEvent, InvalidEvent
 from eventlib.orders import ORDER
@@ -12,7 +13,11 @@ from eventlib.orders.olist.source import OlistSource
 from eventlib.orders.olist.source_order import read_order
 from eventlib.orders.olist.summary import ImportSummary
 from eventlib.orders.olist.tally import Tally
+from eventlib.store.bulk_load import Stream, bulk_load
 from eventlib.store.event_store import Store
+
+BATCH = 500
+"""Orders in one transaction, as long as all of them are new."""
 
 
 def import_orders(
@@ -26,24 +31,42 @@ def import_orders(
     Args:
         store: where to.
         source: from `read_source`.
-        advance: called with 1 after each order.
+        advance: told the number of orders looked at since the last call.
 
     Returns:
         What was imported, repaired and refused, and whether the sums agree. An order that cannot be imported is counted
         there and raises nothing.
     """
     tally = Tally(source)
-    for row in source.orders.values():
-        try:
-            history = history_of(read_order(source, row))
-            if _append(store, history):
-                tally.imported(row, history)
-            else:
-                tally.unchanged(row, history)
-        except OrderRefused as why:
-            tally.refused(row, why)
-        advance(1)
+    rows = iter(source.orders.values())
+    while batch := list(itertools.islice(rows, BATCH)):
+        histories = []
+        for row in batch:
+            try:
+                histories.append((row, history_of(read_order(source, row))))
+            except OrderRefused as why:
+                tally.refused(row, why)
+        is_new = _load(store, [history for _, history in histories])
+        for row, history in histories:
+            try:
+                if is_new or _append(store, history):
+                    tally.imported(row, history)
+                else:
+                    tally.unchanged(row, history)
+            except OrderRefused as why:
+                tally.refused(row, why)
+        advance(len(batch))
     return tally.summary()
+
+
+def _load(store: Store, histories: Sequence[History]) -> bool:
+    """Whether all these histories were new to the log, and are in it now; if one was not, none of them was written."""
+    streams = (Stream(history.order_id, 0, history.events, history.metadata) for history in histories)
+    try:
+        bulk_load(store.connection, ORDER, streams, publish=True)
+    except (ConcurrencyError, DuplicateEvent, InvalidEvent):
+        return False  # one by one it will show which
+    return True
 
 
 def _append(store: Store, history: History) -> bool:
