@@ -55,7 +55,7 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
     except psycopg.Error as error:
         raise ServiceUnavailable(
             f"PostgreSQL at {shown_address(url)} cannot be used: {str(error).strip()}. "
-            "Start the embedded one with `eventlib up`, or check EVENTLIB_DATABASE_URL."
+            "Start the embedded one with `eventlib up`, or check EVENTLIB_DATABASE_URL and EVENTLIB_DATABASE_OWNER_URL."
         ) from None
     version = connection.info.server_version
     if version < MINIMUM_SERVER_VERSION:

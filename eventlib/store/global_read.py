@@ -278,9 +278,16 @@ def _spans(at: Checkpoint, moment: _Moment) -> Iterator[tuple[str, dict[str, Any
     if at.seen is None:
         yield "window_by_position", {"after": after, "until": last, "seen": None, "window": at.window}
         return
-    few = last - at.high <= FEW
     xmax, in_progress = _parsed(at.seen)
     late = {"seen_xmax": xmax, "seen_in_progress": in_progress, "window": at.window}
+    if at.window is None:
+        # Beyond the highest position of that moment nothing was seen, and transactions may be numbered anew already: the
+        # log may have been appended to where it came to, before the new epoch began.
+        if after < at.high:
+            yield "window_by_transaction", {**late, "after": after, "until": at.high}
+        yield "window_by_position", {"after": max(after, at.high), "until": last, "seen": None, "window": None}
+        return
+    few = last - at.high <= FEW
     if few or after < at.high:
         yield "window_by_transaction", {**late, "after": after, "until": last if few else at.high}
     if not few:

@@ -37,9 +37,9 @@ def application_url(store: Store, database_url: str) -> Iterator[str]:
         sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'pw' IN ROLE eventlib_application").format(sql.Identifier(login))
     )
     parts = urlsplit(database_url)
-    kept = "&".join(part for part in parts.query.split("&") if not part.startswith("user="))
+    kept = [part for part in parts.query.split("&") if part and not part.startswith(("user=", "password="))]
     address = parts.netloc.rpartition("@")[2]
-    yield f"{parts.scheme}://{address}{parts.path}?{kept}&user={login}&password=pw"
+    yield f"{parts.scheme}://{address}{parts.path}?{'&'.join([*kept, f'user={login}', 'password=pw'])}"
     store.connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
 
 
