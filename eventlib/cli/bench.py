@@ -188,19 +188,19 @@ def load(
 @app.command()
 def growth(
     events: Annotated[
-        int, typer.Option(min=50_000, max=1_000_000_000, help="Events in the log at the end, about 700 bytes each.")
+        int, typer.Option(min=50_000, max=1_000_000_000, help="Events in the large log, about 700 bytes each.")
     ] = growth_bench.EVENTS,
-    start: Annotated[int, typer.Option(min=25_000, help="Events in the log at first.")] = growth_bench.START,
+    start: Annotated[int, typer.Option(min=25_000, help="Events in the small log.")] = growth_bench.START,
     rounds: Rounds = 21,
     as_json: Json = False,
     output: Output = None,
 ) -> None:
-    """Append and load in a small log and in a large one, in a scratch database."""
+    """Append and load in a small log and in a large one, in turns, in scratch databases."""
     if events <= start:
         raise typer.BadParameter(f"the log has to grow: more than --start {start}", param_hint="--events")
     write = _sink("growth", output)
     with progress() as bar:
-        task = bar.add_task("growing", total=growth_bench.steps(events, rounds))
+        task = bar.add_task("growing", total=growth_bench.steps(events, rounds, start))
         benchmark = growth_bench.bench_growth(
             _owner_url(),
             settings().store_partitions,
@@ -231,7 +231,7 @@ def _tell(benchmark: Benchmark, as_json: bool, write: Sink) -> None:
 
 
 def _print_disk(benchmark: Benchmark) -> None:
-    table = Table("on the disk", "of", "at first", "in the end", title="bench growth: disk", box=None)
+    table = Table("on the disk", "of", "small log", "large log", title="bench growth: disk", box=None)
     for early, late in growth_bench.disk_used(benchmark):
         table.add_row(late.name, late.table, size(early.size), size(late.size))
     results.print(table)
