@@ -308,7 +308,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         (str(uuid4()).encode(), b"{}", {}, "the header 'ce_aggregateversion' is missing"),
         (str(uuid4()).encode(), None, {"ce_aggregateversion": b"1"}, "no key or no value"),
         (str(uuid4()).encode(), b"{}", {"ce_aggregateversion": b"1"}, "the header 'ce_id' is missing"),
-        (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be decoded"),
+        (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be read"),
     ],
 )
 def test_a_strange_message_stops_the_projector_with_its_place(
