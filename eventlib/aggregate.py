@@ -186,14 +186,19 @@ class Aggregate(Generic[S, C]):
             document = waiting.pop(0)
             kind = (document.event_type, document.schema_version)
             if kind in self._decoders:
-                events.append(self._decoders[kind](msgspec.json.encode(document.fields)))
+                events.append(self._decoders[kind](_fields_of(document)))
             elif kind in self._upcasters:
                 try:
-                    steps = self._upcasters[kind].upcast(document.fields, context)
+                    # To its end in here: a generator raises, or turns out to be empty, only while it is gone through.
+                    steps = list(self._upcasters[kind].upcast(document.fields, context))
                 except Exception as error:  # whatever a domain's function raises, the reader has to learn where
                     raise UnreadableEvent(f"the upcaster for {kind[0]} {kind[1]} fails: {error!r}") from error
                 if not steps:
                     raise UnreadableEvent(f"the upcaster for {kind[0]} {kind[1]} makes nothing of it")
+                if strange := [step for step in steps if not isinstance(step, Document)]:
+                    raise UnreadableEvent(
+                        f"the upcaster for {kind[0]} {kind[1]} gives {strange[0]!r}, which is no Document"
+                    )
                 waiting = [*steps, *waiting]
             else:
                 raise UnreadableEvent(f"its upcaster leads to {kind[0]} {kind[1]}, which this code does not know")
@@ -216,3 +221,12 @@ class Aggregate(Generic[S, C]):
                 self.upcast_example(self._upcasters[kind])
             except (msgspec.MsgspecError, UnreadableEvent) as error:
                 raise InvalidEvent(f"the upcaster for {kind[0]} {kind[1]} fails on its example: {error}") from error
+
+
+def _fields_of(document: Document) -> bytes:
+    try:
+        return msgspec.json.encode(document.fields)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnreadableEvent(
+            f"what its upcaster gives for {document.event_type} {document.schema_version} is no JSON: {error}"
+        ) from error

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from eventlib.aggregate import S
-from eventlib.audit.checks import check_complete, check_consistent, check_legal, offences
+from eventlib.audit.checks import Place, check_complete, check_consistent, check_legal, offences
 from eventlib.audit.digest import digest_of
 from eventlib.audit.verdict import Check
 from eventlib.errors import CorruptStream, ReportError
@@ -38,7 +38,7 @@ class Reconstruction(Generic[S]):
         reconciliation: of the present row against the whole log; None when the log cannot be folded.
         staleness: of the present row; None when there is none.
         checks: complete, consistent, legal.
-        offences: what is wrong with an event, by version; also what the check `Legal` is about.
+        offences: what is wrong with an event, by version and part; also what the check `Legal` is about.
         digest: SHA-256 over `events`, in hex.
     """
 
@@ -50,7 +50,7 @@ class Reconstruction(Generic[S]):
     reconciliation: Reconciliation | None
     staleness: Staleness | None
     checks: Sequence[Check]
-    offences: Mapping[int, str]
+    offences: Mapping[Place, str]
     digest: str
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from eventlib.audit.checks import Place
 from eventlib.audit.reconstruction import Reconstruction
 from eventlib.events import Event, Recorded
 from eventlib.orders.changes import Change, changes, parts
@@ -16,9 +17,6 @@ from eventlib.reporting.timeline.moments import NOTEWORTHY_DELAY
 from eventlib.temporal.backfill import Backfill
 from eventlib.temporal.durations import in_words
 from eventlib.temporal.transitions import Transition
-
-Place = tuple[int, int]
-"""Version and part of an event."""
 
 FOLDED_ABOVE = 60
 """Of more events than that, each day is one line that opens."""
@@ -114,7 +112,7 @@ def event_table(told: Reconstruction[Order], remarks: Mapping[int, str], backfil
             last = recorded.version - 1
             rows.append(EventRow(None, missing=str(expected) if last == expected else f"{expected} to {last}"))
         expected = recorded.version + 1
-        offence, remark = told.offences.get(recorded.version, ""), remarks.get(recorded.version, "")
+        offence, remark = told.offences.get(_place(recorded), ""), remarks.get(recorded.version, "")
         transition = transitions.get(_place(recorded))
         if transition is None:
             rows.append(

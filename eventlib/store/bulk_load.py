@@ -97,7 +97,10 @@ def _check_continued(
             "versions": [version for _, version in continued],
         },
     )
-    for aggregate_id, version, found_type in gaps:
+    for aggregate_id, version, found_type, in_order in gaps:
+        if found_type is not None and not in_order:
+            # It came while these were written, or stood after them among them: readers would see the later one first.
+            raise ConcurrencyError(aggregate_id, version, version - 1)
         if found_type is None:
             before = connection.execute(
                 query("version_below"), {"aggregate_id": aggregate_id, "version": version}

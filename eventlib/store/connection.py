@@ -41,11 +41,16 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
         application_name: what `pg_stat_activity` shows.
 
     Raises:
-        ServiceUnavailable: the server does not answer within 5 s, refuses the login, or is older than PostgreSQL 16.
+        ServiceUnavailable: the server does not answer within 5 s, refuses the login, is older than PostgreSQL 16, or its
+            database is not encoded in UTF-8.
     """
     try:
         connection = psycopg.connect(
-            url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name=application_name
+            url,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name=application_name,
+            client_encoding="UTF8",  # whatever the address or the environment says: COPY takes bytes as they are
         )
         connection.execute("SET timezone TO 'UTC'")
         # What a command executes finds its one partition by a key. PostgreSQL would plan it anew each time, since a plan for
@@ -62,6 +67,12 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
         connection.close()
         raise ServiceUnavailable(
             f"PostgreSQL at {shown_address(url)} is version {version // 10000}; eventlib needs 16 or newer"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise ServiceUnavailable(
+            f"the database at {shown_address(url)} is encoded in {encoding}, which cannot hold every text: create one in UTF8"
         )
     return connection
 

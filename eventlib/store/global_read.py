@@ -33,7 +33,7 @@ POLL_SHORTEST_S, POLL_LONGEST_S = 0.005, 0.1
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far a follower has come; to be kept with the effect of what it has read.
+    """How far a follower has come; to be kept in the log's own database, with the effect of what it has read.
 
     Attributes:
         log_id: of the log that it follows.

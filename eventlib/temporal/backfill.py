@@ -40,7 +40,7 @@ class Backfill:
 
 def backfill(events: Sequence[Recorded[Event]]) -> Backfill | None:
     """Whether a history of several events was recorded in one go afterwards, and how; None if it was not."""
-    if len(events) < 2:
+    if sum(one.part == 0 for one in events) < 2:  # of one stored event an upcaster may make several
         return None
     recorded = [one.recorded_at for one in events]
     occurred = [one.occurred_at for one in events]

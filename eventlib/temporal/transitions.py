@@ -24,7 +24,7 @@ class Replay(Generic[S]):
     """A stream, replayed.
 
     Attributes:
-        transitions: of the events that could be folded, in order.
+        transitions: of the stored events that could be folded whole, in order.
         state: after the last of them.
         broken_by: the version whose event could not be folded, which ends the replay; None if all could.
         problem: what folding that event raised; None if nothing did.
@@ -44,6 +44,9 @@ def replay(aggregate: Aggregate[S, Any], events: Iterable[Recorded[Event]]) -> R
         try:
             after = aggregate.evolve(state, recorded.event)
         except Exception as error:  # whatever a domain raises, an auditor has to see how far the log can be told
+            # Of one stored event that an upcaster makes several of, some parts alone would be a state that never was.
+            while transitions and transitions[-1].recorded.version == recorded.version:
+                state = transitions.pop().before
             return Replay(transitions, state, recorded.version, f"{type(error).__name__}: {error}")
         transitions.append(Transition(recorded, state, after))
         state = after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import pytest
@@ -117,3 +117,36 @@ def test_one_bad_event_among_many_refuses_them_all(store: Store) -> None:
         bulk_load(store.connection, ORDER, [*good, bad], publish=True)
     assert count(store, "event_store") == count(store, "outbox") == 0
     assert store.append(ORDER, uuid4(), 0, EVENTS, metadata()).version == 3  # the connection is as good as before
+
+
+def test_the_later_part_of_a_stream_before_the_earlier_one_is_refused(store: Store) -> None:
+    order_id = uuid4()
+    streams = [Stream(order_id, 3, [EVENTS[1]], metadata()), Stream(order_id, 0, EVENTS, metadata())]
+    with pytest.raises(ConcurrencyError):
+        bulk_load(store.connection, ORDER, streams, publish=True)
+    assert count(store, "event_store") == count(store, "outbox") == 0
+
+
+def test_what_somebody_appends_while_a_load_is_under_way_does_not_come_to_stand_after_it(
+    store: Store, database_url: str
+) -> None:
+    order_id = uuid4()
+    store.append(ORDER, order_id, 0, EVENTS[:2], metadata())
+
+    def streams() -> Iterator[Stream]:
+        yield Stream(order_id, 3, [EVENTS[1]], metadata())
+        for _ in range(400):  # more than is sent at a time
+            yield Stream(uuid4(), 0, EVENTS, metadata())
+        with Store.open(database_url) as other:
+            other.append(ORDER, order_id, 2, [EVENTS[2]], metadata())
+
+    with pytest.raises(ConcurrencyError):
+        bulk_load(store.connection, ORDER, streams(), publish=True)
+    assert count(store, "event_store") == 3
+
+
+def test_text_is_stored_as_it_is_whatever_encoding_the_address_asks_for(database_url: str) -> None:
+    with Store.open(f"{database_url}&client_encoding=latin1") as store:
+        order_id, events = uuid4(), [OrderItemAdded("Bücher", 1, 100, "me")]
+        bulk_load(store.connection, ORDER, [Stream(order_id, 0, events, metadata())], publish=False)
+        assert [one.event for one in store.read(ORDER, order_id)] == events

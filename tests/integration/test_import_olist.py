@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eventlib.events import Metadata
+from eventlib.events import Event, Metadata
 from eventlib.orders import ORDER
 from eventlib.orders import commands as c
+from eventlib.orders import events as e
 from eventlib.orders.olist import ImportSummary, OlistSource, import_orders, importer, read_source
 from eventlib.orders.olist.history import history_of
 from eventlib.orders.olist.quirks import Quirk
@@ -126,6 +128,26 @@ def test_importing_twice_adds_nothing(store: Store, source: OlistSource) -> None
         first.payments,
     )
     assert second.reconciles
+
+
+class OrderCancelled(Event, frozen=True):
+    """As it was before it said who had cancelled."""
+
+
+def test_what_was_imported_before_events_said_who_cancelled_is_unchanged(store: Store, source: OlistSource) -> None:
+    kinds = tuple(OrderCancelled if kind is e.OrderCancelled else kind for kind in ORDER.events)
+    before = dataclasses.replace(ORDER, events=kinds, upcasters=(), examples=())
+    for order_id in (DELIVERED, SPLIT, CANCELLED):
+        history = history_of(read_order(source, source.orders[order_id]))
+        events = [OrderCancelled() if isinstance(event, e.OrderCancelled) else event for event in history.events]
+        store.append(before, history.order_id, 0, events, history.metadata)
+    cancellations = "SELECT schema_version, event_data::text FROM event_store WHERE event_type = 'OrderCancelled'"
+    assert store.connection.execute(cancellations).fetchall() == [(1, "{}")]
+    stored = events_in(store)
+    summary = import_orders(store, source)
+    assert (summary.imported, summary.unchanged, summary.events, summary.reconciles) == (0, 3, 0, True)
+    assert refusals(summary) == {Refusal.BAD_TIMESTAMP: (1, 0), Refusal.ITEM_WITHOUT_ORDER: (0, 1)}
+    assert store.connection.execute(cancellations).fetchall() == [(1, "{}")] and events_in(store) == stored
 
 
 def test_an_interrupted_import_is_taken_up(store: Store, source: OlistSource, monkeypatch: pytest.MonkeyPatch) -> None:

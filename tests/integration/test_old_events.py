@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,7 +15,14 @@ from eventlib.errors import DomainError
 from eventlib.events import Metadata
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
-from eventlib.orders.commands import AddItem, CancelOrder, RequestRefund
+from eventlib.orders.commands import (
+    AddItem,
+    AuthorizePayment,
+    CancelOrder,
+    CapturePayment,
+    RequestRefund,
+    SubmitOrder,
+)
 from eventlib.orders.order import Status
 from eventlib.orders.projection import ORDER_PROJECTIONS
 from eventlib.orders.retelling import command_of
@@ -27,7 +35,7 @@ from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
 from eventlib.store.snapshot_care import verify_snapshots
 from eventlib.store.snapshots import Loaded, save_snapshot
-from eventlib.temporal.as_of import AtVersion
+from eventlib.temporal.as_of import AtInstant, AtVersion
 from tests.orders import USER, metadata
 from tests.processes import eventlib
 
@@ -50,15 +58,37 @@ TODAY = [
 COMMANDS: list[Metadata] = [metadata(command_id=UUID(int=number)) for number in range(1, len(OLD) + 1)]
 
 STORED = (
-    "SELECT event_type, schema_version, event_data::text, metadata::text, version FROM event_store ORDER BY version"
+    "SELECT event_type, schema_version, event_data::text, metadata::text, version, event_id, position, created_at "
+    "FROM event_store WHERE aggregate_id = %s ORDER BY version"
 )
 
 
 @pytest.fixture
-def order_id(store: Store) -> UUID:
-    """An order in the log as the first versions of the code wrote it, with its rows in the outbox."""
+def order_id(store: Store) -> Iterator[UUID]:
+    """An order in the log as the first versions of the code wrote it; whatever a test does, its bytes stay as they are."""
+    order_id = write_old(store, len(OLD))
+    before = stored(store, order_id)
+    yield order_id
+    assert stored(store, order_id) == before
+
+
+@pytest.fixture
+def open_order_id(store: Store) -> Iterator[UUID]:
+    """The same, without the cancellation: an order that goes on. Tests may append to it, and change nothing of it."""
+    order_id = write_old(store, 3)
+    before = stored(store, order_id)
+    yield order_id
+    assert stored(store, order_id)[:3] == before
+
+
+def stored(store: Store, order_id: UUID) -> list[tuple[object, ...]]:
+    return store.connection.execute(STORED, [order_id]).fetchall()
+
+
+def write_old(store: Store, number: int) -> UUID:
+    """Write the first `number` old events, with their rows in the outbox."""
     order_id = uuid4()
-    for version, ((event_type, data), about) in enumerate(zip(OLD, COMMANDS), 1):
+    for version, ((event_type, data), about) in enumerate(zip(OLD[:number], COMMANDS), 1):
         store.connection.execute(
             "WITH appended AS (INSERT INTO event_store (event_id, aggregate_id, aggregate_type, event_type, event_data, "
             "metadata, version) VALUES (%s, %s, 'order', %s, %s, %s, %s) RETURNING *) "
@@ -78,7 +108,6 @@ def order_id(store: Store) -> UUID:
 
 
 def test_every_way_of_reading_gives_todays_events(store: Store, order_id: UUID) -> None:
-    before = store.connection.execute(STORED).fetchall()
     recorded = list(store.read(ORDER, order_id))
     assert [one.event for one in recorded] == TODAY
     assert [(one.version, one.part) for one in recorded] == [(1, 0), (2, 0), (3, 0), (3, 1), (4, 0)]
@@ -93,7 +122,6 @@ def test_every_way_of_reading_gives_todays_events(store: Store, order_id: UUID) 
     assert (loaded.state, loaded.version) == (ORDER.fold(TODAY), 4)
     [(_, streamed)] = [(one, list(events)) for one, events in store.read_many(ORDER, [order_id])]
     assert streamed == recorded
-    assert store.connection.execute(STORED).fetchall() == before
 
 
 def test_part_of_the_stream(store: Store, order_id: UUID) -> None:
@@ -112,6 +140,26 @@ def test_snapshots_between_old_events(store: Store, order_id: UUID) -> None:
         save_snapshot(store.connection, ORDER, order_id, Loaded(state, version))
         assert store.load(ORDER, order_id) == whole
     assert verify_snapshots(store, ORDER).bad == []
+
+
+def test_commands_are_appended_after_old_events(store: Store, open_order_id: UUID) -> None:
+    authorized = handle(store, ORDER, open_order_id, AuthorizePayment("PAY-1", "visa", 3488), metadata())
+    captured = handle(store, ORDER, open_order_id, CapturePayment("PAY-1"), metadata())
+    assert (authorized.version, captured.version) == (4, 5)
+    repeated = handle(store, ORDER, open_order_id, SubmitOrder(), COMMANDS[2])
+    assert (repeated.repeated, list(repeated.events), repeated.version) == (True, TODAY[2:4], 3)
+
+    paid = store.load(ORDER, open_order_id, use_snapshots=False)
+    assert (paid.version, paid.state.status) == (5, Status.PAID)
+    for version in range(1, 6):
+        state = ORDER.fold(one.event for one in store.read(ORDER, open_order_id, until=version))
+        save_snapshot(store.connection, ORDER, open_order_id, Loaded(state, version))
+        assert store.load(ORDER, open_order_id) == paid
+    assert rebuild(store, ORDER_PROJECTIONS) == 1
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+    told = reconstruct(store, ORDER_PROJECTIONS, open_order_id, retell=command_of)
+    assert [str(check.outcome) for check in told.checks] == ["verified"] * 3
+    assert "Each of the 5 events" in told.checks[2].finding and told.number == 5
 
 
 def test_commands_go_on_where_the_old_code_stopped(store: Store, order_id: UUID) -> None:
@@ -133,6 +181,13 @@ def test_the_reconstruction_tells_todays_events_and_says_what_was_stored(store: 
     earlier = reconstruct(store, ORDER_PROJECTIONS, order_id, AtVersion(3), command_of)
     assert (earlier.number, earlier.later, earlier.replay.state.status) == (3, 1, Status.SUBMITTED)
     assert earlier.digest != told.digest
+    instant = AtInstant(told.events[3].recorded_at)
+    assert [
+        one.part for one in reconstruct(store, ORDER_PROJECTIONS, order_id, instant).events if one.version == 3
+    ] == [
+        0,
+        1,
+    ]
 
 
 def test_the_report_says_which_lines_are_shown_in_todays_shape(

@@ -136,6 +136,16 @@ def test_who_approves_a_refund_has_not_asked_for_it(many: list[Plan]) -> None:
     assert refunds > 20
 
 
+def test_orders_are_cancelled_by_who_sends_the_command(many: list[Plan]) -> None:
+    cancelled = [
+        (event.cancelled_by, about.actor)
+        for plan in many
+        for event, about in plan.recorded
+        if isinstance(event, e.OrderCancelled)
+    ]
+    assert len({by for by, _ in cancelled}) > 3 and all(by == actor for by, actor in cancelled)
+
+
 def test_causes_come_before_their_effects(many: list[Plan]) -> None:
     caused = 0
     for plan in many:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,10 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlib.aggregate import Aggregate
+from eventlib.audit.checks import check_legal, offences
 from eventlib.errors import InvalidEvent, UnreadableEvent
-from eventlib.events import Event, Stored
+from eventlib.events import Event, Recorded, Stored
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
+from eventlib.orders.order import Order
+from eventlib.orders.retelling import command_of
+from eventlib.temporal.as_of import as_of_version
+from eventlib.temporal.backfill import backfill
+from eventlib.temporal.transitions import replay
 from eventlib.upcasting import Context, Document, Upcaster
 from tests.orders import USER, metadata, stored_event
 
@@ -138,6 +145,27 @@ def raises(fields: dict[str, Any], context: Context) -> Sequence[Document]:
     raise ZeroDivisionError("oh")
 
 
+def nothing_at_last(fields: dict[str, Any], context: Context) -> Any:
+    yield from []
+
+
+def raises_at_last(fields: dict[str, Any], context: Context) -> Any:
+    yield Document("Tipped", 1, {"cents": 1})
+    raise ZeroDivisionError("late")
+
+
+def not_in_a_list(fields: dict[str, Any], context: Context) -> Any:
+    return Document("Tipped", 1, {"cents": 1})
+
+
+def no_documents(fields: dict[str, Any], context: Context) -> Any:
+    return [("Tipped", 1, {"cents": 1})]
+
+
+def no_json(fields: dict[str, Any], context: Context) -> Sequence[Document]:
+    return [Document("Tipped", 1, {"cents": object()})]
+
+
 @pytest.mark.parametrize(
     ("upcaster", "reason"),
     [
@@ -145,6 +173,11 @@ def raises(fields: dict[str, Any], context: Context) -> Sequence[Document]:
         (Upcaster("Old", 1, nowhere, {}), "leads to Gone 9, which this code does not know"),
         (Upcaster("Old", 1, in_a_circle, {}), "have not come to events of today"),
         (Upcaster("Old", 1, raises, {}), "ZeroDivisionError"),
+        (Upcaster("Old", 1, nothing_at_last, {}), "makes nothing of it"),
+        (Upcaster("Old", 1, raises_at_last, {}), "ZeroDivisionError"),
+        (Upcaster("Old", 1, not_in_a_list, {}), "fails: TypeError"),
+        (Upcaster("Old", 1, no_documents, {}), "which is no Document"),
+        (Upcaster("Old", 1, no_json, {}), "gives for Tipped 1 is no JSON"),
         (Upcaster("Paid", 1, renamed, {}), "KeyError"),
         (Upcaster("Paid", 3, renamed, {"amount": 1}), "Paid 3 is a shape of today"),
     ],
@@ -196,6 +229,18 @@ def test_what_an_upcaster_raises_is_told_with_the_place() -> None:
         fragile.recorded(stored_event("Old", 1, '{"by": 0}'))
 
 
+def test_an_upcaster_that_makes_nothing_of_one_event_hides_none() -> None:
+    def some(fields: dict[str, Any], context: Context) -> Any:
+        return (Document("Tipped", 1, {"cents": 1}) for _ in range(fields["times"]))
+
+    picky = till(Upcaster("Old", 1, some, {"times": 1}))
+    stored = stored_event("Old", 1, '{"times": 0}')
+    with pytest.raises(UnreadableEvent, match="makes nothing of it"):
+        picky.recorded(stored)
+    with pytest.raises(UnreadableEvent, match="makes nothing of it"):
+        picky.fold_rows([("Old", 1, stored.data, stored.metadata, 1)], USER, Till())
+
+
 def test_orders_of_the_first_version_say_who_cancelled() -> None:
     assert events_of(ORDER, stored_event("OrderCancelled", 1, "{}")) == [e.OrderCancelled("customer 7f3c")]
     nobody = stored_event("OrderCancelled", 1, "{}", about=metadata(actor=""))
@@ -207,3 +252,57 @@ def test_orders_of_the_first_version_say_who_cancelled() -> None:
 def test_the_pilots_checkout_is_two_events() -> None:
     stored = stored_event("OrderCheckedOut", 1, '{"delivery_fee_cents": 490, "grand_total_cents": 3488}')
     assert events_of(ORDER, stored) == [e.OrderShippingCostSet(490), e.OrderSubmitted(3488)]
+
+
+def checked_out(fee_cents: int, total_cents: int) -> list[Recorded[Event]]:
+    """An order of the pilot: one widget for 14.99, checked out."""
+    written = [
+        ("OrderPlaced", f'{{"user_id": "{USER}", "currency": "EUR"}}'),
+        (
+            "OrderItemAdded",
+            '{"sku": "WIDGET-42", "quantity": 1, "unit_price_cents": 1499, "added_by": "customer 7f3c"}',
+        ),
+        ("OrderCheckedOut", f'{{"delivery_fee_cents": {fee_cents}, "grand_total_cents": {total_cents}}}'),
+    ]
+    stored = [stored_event(kind, 1, data, version) for version, (kind, data) in enumerate(written, 1)]
+    return [recorded for one in stored for recorded in ORDER.recorded(one)]
+
+
+@pytest.mark.parametrize("fee_cents", [0, 490])
+def test_a_checkout_of_the_pilot_breaks_no_rule_and_is_one_event(fee_cents: int) -> None:
+    replayed = replay(ORDER, checked_out(fee_cents, 1499 + fee_cents))
+    found = offences(ORDER, replayed, command_of)
+    assert found == {}
+    assert check_legal("order", replayed, found).finding.startswith("Each of the 3 events follows")
+
+
+def test_an_offence_is_told_of_the_part_that_breaks_the_rule() -> None:
+    replayed = replay(ORDER, checked_out(490, 9))
+    found = offences(ORDER, replayed, command_of)
+    assert found.keys() == {(3, 1)}
+    assert check_legal("order", replayed, found).finding.startswith("Event 3: the rules lead to OrderSubmitted")
+
+
+def test_an_event_that_cannot_be_replayed_whole_is_not_replayed_in_part() -> None:
+    def brittle(order: Order, event: Event) -> Order:
+        if isinstance(event, e.OrderSubmitted):
+            raise KeyError("total")
+        return ORDER.evolve(order, event)
+
+    replayed = replay(replace(ORDER, evolve=brittle), checked_out(490, 1989))
+    assert [step.recorded.version for step in replayed.transitions] == [1, 2]
+    assert (replayed.broken_by, replayed.state.shipping_cents) == (3, 0)
+    assert offences(ORDER, replayed, command_of).keys() == {(3, 0)}
+
+
+def test_as_of_a_version_has_all_parts_of_it() -> None:
+    log = checked_out(490, 1989)
+    assert [(one.version, one.part) for one in as_of_version(log, 3)] == [(1, 0), (2, 0), (3, 0), (3, 1)]
+    assert [one.version for one in as_of_version(log, 2)] == [1, 2]
+
+
+def test_the_parts_of_one_event_are_no_history_of_several() -> None:
+    late = metadata(occurred_at=datetime(2024, 3, 1, tzinfo=UTC))
+    stored = stored_event("OrderCheckedOut", 1, '{"delivery_fee_cents": 0, "grand_total_cents": 0}', about=late)
+    parts = ORDER.recorded(stored)
+    assert len(parts) == 2 and backfill(parts) is None
