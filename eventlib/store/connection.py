@@ -72,7 +72,7 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
     if encoding != "UTF8":
         connection.close()
         raise ServiceUnavailable(
-            f"the database at {shown_address(url)} is encoded in {encoding}, which cannot hold every text: create one in UTF8"
+            f"the database at {shown_address(url)} is encoded in {encoding}, which cannot hold every text: make it UTF8"
         )
     return connection
 
