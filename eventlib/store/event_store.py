@@ -294,8 +294,16 @@ class Store:
                         _report_unused(aggregate, aggregate_id, about, f"version {version}")
                     else:
                         before = version
-                        last, _, sha256 = about.partition(" ")
-                        state = restored(aggregate, aggregate_id, version, UUID(last), encoded, bytes.fromhex(sha256))
+                        last, position, sha256 = about.split(" ")
+                        state = restored(
+                            aggregate,
+                            aggregate_id,
+                            version,
+                            UUID(last),
+                            int(position),
+                            encoded,
+                            bytes.fromhex(sha256),
+                        )
                         base = Loaded(state, version)
                 return base, rows
             except CorruptSnapshot as error:

@@ -53,6 +53,7 @@ class _Kept:
     aggregate_id: UUID
     version: int
     event_id: UUID
+    position: int
     state_schema: str
     state: str
     sha256: bytes
@@ -122,13 +123,19 @@ def prune_snapshots(store: Store, aggregate: Aggregate[Any, Any], keep: int = KE
 
 def _problem(store: Store, aggregate: Aggregate[S, Any], snapshot: _Kept, replayed: S) -> str | None:
     last = store.connection.execute(
-        query("event_id_of_version"), {"aggregate_id": snapshot.aggregate_id, "version": snapshot.version}
+        query("event_of_version"), {"aggregate_id": snapshot.aggregate_id, "version": snapshot.version}
     ).fetchone()
-    if last is None or last[0] != snapshot.event_id:
+    if last != (snapshot.event_id, snapshot.position):
         return "it ends with an event that the log does not have"
     try:
         state = restored(
-            aggregate, snapshot.aggregate_id, snapshot.version, snapshot.event_id, snapshot.state, snapshot.sha256
+            aggregate,
+            snapshot.aggregate_id,
+            snapshot.version,
+            snapshot.event_id,
+            snapshot.position,
+            snapshot.state,
+            snapshot.sha256,
         )
     except CorruptSnapshot as error:
         return str(error)

@@ -31,15 +31,18 @@ class Loaded(Generic[State]):
     version: int
 
 
-def checksum(aggregate: Aggregate[Any, Any], aggregate_id: UUID, version: int, event_id: UUID, state: bytes) -> bytes:
+def checksum(
+    aggregate: Aggregate[Any, Any], aggregate_id: UUID, version: int, event_id: UUID, position: int, state: bytes
+) -> bytes:
     """SHA-256 over everything that a snapshot claims, each field with its length, so that none can pass into another."""
-    hashed = hashlib.sha256(b"eventlib.snapshot/1")
+    hashed = hashlib.sha256(b"eventlib.snapshot/2")
     for field in (
         aggregate.name.encode(),
         aggregate.state_schema.encode(),
         aggregate_id.bytes,
         version.to_bytes(4),
         event_id.bytes,
+        position.to_bytes(8),
         state,
     ):
         hashed.update(len(field).to_bytes(8))
@@ -48,14 +51,20 @@ def checksum(aggregate: Aggregate[Any, Any], aggregate_id: UUID, version: int, e
 
 
 def restored(
-    aggregate: Aggregate[S, Any], aggregate_id: UUID, version: int, event_id: UUID, encoded: str, sha256: bytes
+    aggregate: Aggregate[S, Any],
+    aggregate_id: UUID,
+    version: int,
+    event_id: UUID,
+    position: int,
+    encoded: str,
+    sha256: bytes,
 ) -> S:
     """The state in a snapshot.
 
     Raises:
         CorruptSnapshot: it is not what was once written.
     """
-    if checksum(aggregate, aggregate_id, version, event_id, encoded.encode()) != sha256:
+    if checksum(aggregate, aggregate_id, version, event_id, position, encoded.encode()) != sha256:
         raise CorruptSnapshot(f"the snapshot of {aggregate.name} {aggregate_id} at version {version} was changed")
     try:
         state: S = decoder_for(aggregate.initial)(encoded)
@@ -87,7 +96,7 @@ def save_snapshot(
     if not same:
         raise SnapshotRefused(f"the state of {place} reads back as something else than was written")
     last = connection.execute(
-        query("event_id_of_version"), {"aggregate_id": aggregate_id, "version": loaded.version}
+        query("event_of_version"), {"aggregate_id": aggregate_id, "version": loaded.version}
     ).fetchone()
     if last is None:
         raise SnapshotRefused(f"the log has no {place}")
@@ -99,9 +108,10 @@ def save_snapshot(
                 "aggregate_type": aggregate.name,
                 "version": loaded.version,
                 "event_id": last[0],
+                "position": last[1],
                 "state_schema": aggregate.state_schema,
                 "state": state.decode(),
-                "sha256": checksum(aggregate, aggregate_id, loaded.version, last[0], state),
+                "sha256": checksum(aggregate, aggregate_id, loaded.version, last[0], last[1], state),
             },
         )
         connection.execute(query("snapshot_retain"), {"aggregate_id": aggregate_id, "keep": keep})

@@ -4,9 +4,10 @@
 WITH candidate AS (
     SELECT snapshot.version,
            CASE WHEN snapshot.aggregate_type <> %(aggregate_type)s OR snapshot.state_schema <> %(state_schema)s THEN 'stale'
-                WHEN NOT EXISTS (SELECT FROM event_store AS last
-                                 WHERE last.aggregate_id = %(aggregate_id)s AND last.version = snapshot.version
-                                   AND last.event_id = snapshot.event_id) THEN 'unknown'
+                WHEN snapshot.position IS DISTINCT FROM
+                     (SELECT last.position FROM event_store AS last
+                      WHERE last.aggregate_id = %(aggregate_id)s AND last.version = snapshot.version
+                        AND last.event_id = snapshot.event_id) THEN 'unknown'
            END AS unusable
     FROM aggregate_snapshots AS snapshot
     WHERE snapshot.aggregate_id = %(aggregate_id)s AND snapshot.version < %(before)s
@@ -18,7 +19,7 @@ chosen AS (
  FROM candidate
  WHERE candidate.unusable IS NOT NULL AND candidate.version > COALESCE((SELECT version FROM chosen), 0))
 UNION ALL
-(SELECT NULL, 0::smallint, snapshot.state::text, snapshot.event_id || ' ' || encode(snapshot.sha256, 'hex'), snapshot.version
+(SELECT NULL, 0::smallint, snapshot.state::text, snapshot.event_id || ' ' || snapshot.position || ' ' || encode(snapshot.sha256, 'hex'), snapshot.version
  FROM aggregate_snapshots AS snapshot
  WHERE snapshot.aggregate_id = %(aggregate_id)s AND snapshot.version = (SELECT version FROM chosen))
 UNION ALL

@@ -65,7 +65,7 @@ PLANS = {
     "version": Plan(ONE, {VERSION}, partitions=1),
     "version_below": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
     "version_of_event": Plan({**ONE, "event_id": UUID(int=5)}, {EVENT_ID}, partitions=1),
-    "event_id_of_version": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
+    "event_of_version": Plan({**ONE, "version": 9}, {VERSION}, partitions=1),
     "tail": Plan({**FOLD, "after": 100}, {VERSION}, partitions=1),
     "load": Plan({**FOLD, "state_schema": "1-x", "before": 2**31 - 1}, {VERSION, EVENT_ID, SNAPSHOT}, partitions=1),
     "read_stream": Plan(
@@ -102,7 +102,15 @@ PLANS = {
         {"aggregate_ids": TEN, "aggregate_type": "order", "state_schema": "1-x", "every": 50}, {VERSION, SNAPSHOT}
     ),
     "snapshot_write": Plan(
-        {**ONE, "version": 9, "event_id": UUID(int=5), "state_schema": "1-x", "state": "{}", "sha256": b"x"}
+        {
+            **ONE,
+            "version": 9,
+            "event_id": UUID(int=5),
+            "position": 1,
+            "state_schema": "1-x",
+            "state": "{}",
+            "sha256": b"x",
+        }
     ),
     "snapshot_retain": Plan({**ONE, "keep": 2}, {SNAPSHOT}),
     "snapshots_read": Plan(
@@ -155,8 +163,8 @@ def log(server_url: str) -> Iterator[Connection]:
                     RETURNING *),
                 kept AS (
                     INSERT INTO aggregate_snapshots
-                        (aggregate_id, aggregate_type, version, event_id, state_schema, state, sha256)
-                    SELECT aggregate_id, aggregate_type, version, event_id, '1-x', '{}', ''
+                        (aggregate_id, aggregate_type, version, event_id, position, state_schema, state, sha256)
+                    SELECT aggregate_id, aggregate_type, version, event_id, position, '1-x', '{}', ''
                     FROM appended WHERE version %% 10 = 0)
                 INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version,
                                     schema_version, position, created_at)

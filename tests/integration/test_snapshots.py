@@ -121,6 +121,7 @@ def test_every_single_byte_of_a_snapshot_flipped_in_turn(store: Store) -> None:
         ("version = 60", "unknown"),
         ("version = 20", "unknown"),
         ("event_id = gen_random_uuid()", "unknown"),
+        ("position = position + 1", "unknown"),
         ("state_schema = '7-' || state_schema", "stale"),
         ("aggregate_type = 'cart'", "stale"),
         ("sha256 = sha256('')", "corrupt"),
@@ -165,6 +166,18 @@ def test_a_log_that_was_set_back_makes_its_snapshots_worthless(store: Store) -> 
     store.append(ORDER, order_id, 30, added, metadata())
     assert store.load(ORDER, order_id) == store.load(ORDER, order_id, use_snapshots=False)
     assert verify_snapshots(store, ORDER).bad[0].version == 50
+
+
+def test_a_repeated_command_does_not_bear_out_a_snapshot_of_another_history(store: Store) -> None:
+    order_id, repeated = grown(store, 2), metadata()
+    store.append(ORDER, order_id, 2, [OrderItemAdded("THEN", 1, 100, "me")], repeated)
+    save_snapshot(store.connection, ORDER, order_id, store.load(ORDER, order_id))
+    with store.connection.transaction():
+        store.connection.execute("ALTER TABLE event_store DISABLE TRIGGER USER")
+        store.connection.execute("DELETE FROM event_store WHERE version > 1")
+    store.append(ORDER, order_id, 1, [OrderItemAdded("OTHER", 7, 100, "me")], metadata())
+    store.append(ORDER, order_id, 2, [OrderItemAdded("NOW", 1, 100, "me")], repeated)
+    assert store.load(ORDER, order_id) == store.load(ORDER, order_id, use_snapshots=False)
 
 
 class Renamed(Order, frozen=True):
