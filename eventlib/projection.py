@@ -2,41 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from eventlib.aggregate import Aggregate
+from eventlib.errors import SettingsError
 from eventlib.events import Event, Recorded
 
 S = TypeVar("S", bound=msgspec.Struct)
-R = TypeVar("R", bound=msgspec.Struct)
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+Row = msgspec.Struct | dict[str, Any]
+"""The columns of one row but `projected_at`, by name; all rows of a projection have the same ones."""
 
 
 @dataclass(frozen=True)
-class Projection(Generic[S, R]):
+class Projection(Generic[S]):
     """A read model with one row an aggregate.
-
-    Its statements are in `sql/queries`, named after it: `<name>_read` returns (key, version, state as text) of the rows with
-    the given keys; `<name>_write` inserts or updates rows, given as one JSON document, unless a newer one is there;
-    `<name>_rows`, `<name>_orphans` and `<name>_lag` serve reconciliation and the measurement of its freshness.
 
     Attributes:
         name: of the projection, of its table, and of its consumer group.
         aggregate: whose events it folds.
         initial: the class of the folded state; called without arguments it makes the state before the first event.
         fold: `(state, recorded event) -> state`.
-        row: `(aggregate id, state, version) -> row`, all of the table's columns but the time of projection.
+        definition: the statements that make the table, which stands in them as `{table}`. It has the columns of a row, and
+            `key uuid PRIMARY KEY`, `last_event_version integer`, `projected_at timestamptz`, `snapshot jsonb`, all NOT NULL.
+        key: the column of the aggregate's id.
+        version: raised whenever the fold or the table changes, so that no row of before is taken for one of today; a rebuild
+            then makes the table anew. Part of the ETag of every read.
+        events: those that `fold` wants to see; the others only move the row's version on. By default all of the aggregate.
+        row: `(aggregate id, state, version) -> row`. By default every field of the state is a column.
+
+    Raises:
+        SettingsError: the name is not fit for a table, or an event is not one of the aggregate.
     """
 
     name: str
     aggregate: Aggregate[Any, Any]
     initial: type[S]
     fold: Callable[[S, Recorded[Event]], S]
-    row: Callable[[UUID, S, int], R]
+    definition: str = field(repr=False)
+    key: str = "aggregate_id"
+    version: int = 1
+    events: Sequence[type[Event]] | None = None
+    row: Callable[[UUID, S, int], Row] | None = None
+    wanted: frozenset[type[Event]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise SettingsError(f"a projection's name is made of 1 to 40 small letters, digits and _: {self.name!r}")
+        wanted = self.aggregate.kinds if self.events is None else frozenset(self.events)
+        if foreign := sorted(kind.__name__ for kind in wanted - self.aggregate.kinds):
+            raise SettingsError(
+                f"projection {self.name} wants {', '.join(foreign)}, which {self.aggregate.name} has not"
+            )
+        object.__setattr__(self, "wanted", wanted)
+
+    def apply(self, state: S, recorded: Recorded[Event]) -> S:
+        """The state after an event, whether the fold wants to see it or not."""
+        return self.fold(state, recorded) if type(recorded.event) in self.wanted else state
+
+    def row_of(self, aggregate_id: UUID, state: S, version: int) -> Row:
+        """The row of an aggregate whose events up to `version` make `state`."""
+        if self.row is not None:
+            return self.row(aggregate_id, state, version)
+        return {
+            self.key: aggregate_id,
+            **msgspec.structs.asdict(state),
+            "last_event_version": version,
+            "snapshot": state,
+        }
 
     def replay(self, events: Iterable[Recorded[Event]], until: int | None = None) -> tuple[S, int]:
         """Fold an aggregate's events from the first one on, holding one at a time.
@@ -51,5 +92,5 @@ class Projection(Generic[S, R]):
         for recorded in events:
             version = recorded.version
             if until is None or version <= until:
-                state = self.fold(state, recorded)
+                state = self.apply(state, recorded)
         return state, version

@@ -14,7 +14,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
+from eventlib.orders.projections import PROJECTIONS
+from eventlib.projections.tables import ensure_tables
 from eventlib.settings import CONFIG_VARIABLE, PREFIX
+from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
@@ -68,6 +71,8 @@ def empty_database_url(server_url: str) -> Iterator[str]:
 def database_url(server_url: str) -> Iterator[str]:
     """A database with the schema and no events, dropped after the test."""
     with scratch_database(server_url, STORE_PARTITIONS) as url:
+        with connect(url) as connection:
+            ensure_tables(connection, PROJECTIONS)
         yield url
 
 

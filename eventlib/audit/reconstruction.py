@@ -132,9 +132,7 @@ def _one_snapshot(store: Store) -> Iterator[None]:
         connection.isolation_level = connection.read_only = None
 
 
-def _reconciled(
-    store: Store, projection: Projection[Any, Any], log: Sequence[Recorded[Event]]
-) -> Reconciliation | None:
+def _reconciled(store: Store, projection: Projection[Any], log: Sequence[Recorded[Event]]) -> Reconciliation | None:
     if replay(projection.aggregate, log).problem is not None:
         return None
     try:

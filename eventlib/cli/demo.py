@@ -17,7 +17,7 @@ from eventlib.cli.report import run_with_progress, show_report
 from eventlib.cli.run import show_catching_up, supervised_workers
 from eventlib.cli.servers import start
 from eventlib.orders.olist import read_source
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projections.lag import Lag, database_clock, projection_lag
 from eventlib.services import Part
 from eventlib.stopping import Stop

@@ -8,7 +8,7 @@ import typer
 
 from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, progress, results
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import SHOWN, Verification, verify
 

@@ -15,7 +15,7 @@ from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, progress
 from eventlib.errors import ServiceUnavailable
 from eventlib.orders import ORDER
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.pipeline.catch_up import PATIENCE_S, catch_up

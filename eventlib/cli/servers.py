@@ -13,8 +13,9 @@ from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.embedded.service import ServiceStatus
 from eventlib.errors import EventlibError, MigrationError
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.pipeline.backlog import Backlog, backlog
+from eventlib.projections.tables import ensure_tables
 from eventlib.services import Part
 from eventlib.store.connection import connect
 from eventlib.store.epochs import begin_epoch
@@ -74,11 +75,14 @@ def _migrate(partitions: int | None = None) -> None:
     with connect(services().owner_url) as connection:
         applied = migrate(connection, partitions or settings().store_partitions)
         epoch = begin_epoch(connection)
+        made = ensure_tables(connection, PROJECTIONS)
         actual = store_partitions(connection)
     if epoch is not None:
         notes.print(f"log: it has come from another server or timeline; epoch {epoch} begins")
     for migration in applied:
         notes.print(f"schema: applied {migration.number:04}_{migration.name}")
+    for name in made:
+        notes.print(f"schema: made the table of projection {name}")
     if partitions not in (None, actual):
         raise MigrationError(f"event_store has {actual} partitions, for ever; {partitions} would need a new database")
 

@@ -40,7 +40,7 @@ class Backlog:
         return ", ".join(parts)
 
 
-def backlog(connection: Connection, admin: AdminClient, projections: Iterable[Projection[Any, Any]]) -> Backlog:
+def backlog(connection: Connection, admin: AdminClient, projections: Iterable[Projection[Any]]) -> Backlog:
     """Measure the backlog: first the outbox, then the topics, then what was applied, so that nothing slips through.
 
     Raises:

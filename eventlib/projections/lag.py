@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from eventlib.projection import Projection
+from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 
@@ -26,9 +27,9 @@ class Lag:
     p99_ms: float
 
 
-def projection_lag(connection: Connection, projection: Projection[Any, Any], since: datetime) -> Lag | None:
+def projection_lag(connection: Connection, projection: Projection[Any], since: datetime) -> Lag | None:
     """The lag of the aggregates written since an instant of the database's clock; None when there are none."""
-    rows = connection.execute(query(f"{projection.name}_lag"), {"since": since}).fetchall()
+    rows = connection.execute(statement("projection_lag", projection), {"since": since}).fetchall()
     aggregates, percentiles = rows[0]
     return Lag(aggregates, *map(float, percentiles)) if aggregates else None
 

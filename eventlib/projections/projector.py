@@ -13,14 +13,14 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from eventlib.codec import decoder_for
 from eventlib.errors import ProjectionError
 from eventlib.events import Event, Recorded
-from eventlib.projection import Projection, R, S
+from eventlib.projection import Projection, Row, S
 from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.projections.rows import write_rows
+from eventlib.projections.statements import statement
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
-from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
 from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
@@ -31,11 +31,11 @@ POLL_S = 0.1
 log = logging.getLogger(__name__)
 
 
-class Projector(Generic[S, R]):
+class Projector(Generic[S]):
     """Keeps one projection up to date from its topic; several of them share the topic's partitions."""
 
     def __init__(
-        self, connection: Connection, kafka: KafkaAddress, topic_partitions: int, projection: Projection[S, R]
+        self, connection: Connection, kafka: KafkaAddress, topic_partitions: int, projection: Projection[S]
     ) -> None:
         self._connection = connection
         self._store = Store(connection)
@@ -95,16 +95,17 @@ class Projector(Generic[S, R]):
             record_offsets(self._connection, self._projection.name, self._topic, self._topic_id, next_offsets)
 
     def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> None:
-        name = self._projection.name
         decode = decoder_for(self._projection.initial)
-        found = self._connection.execute(query(f"{name}_read"), {"keys": list(by_aggregate)}).fetchall()
+        found = self._connection.execute(
+            statement("projection_read", self._projection), {"keys": list(by_aggregate)}
+        ).fetchall()
         present = {key: (version, decode(state)) for key, version, state in found}
-        rows: list[R] = []
+        rows: list[Row] = []
         for aggregate_id, events in by_aggregate.items():
             before, state = present.get(aggregate_id, (0, None))
             version, folded = self._fold(aggregate_id, before, state or self._projection.initial(), events)
             if version > before:
-                rows.append(self._projection.row(aggregate_id, folded, version))
+                rows.append(self._projection.row_of(aggregate_id, folded, version))
         if rows:
             write_rows(self._connection, self._projection, rows)
 
@@ -128,7 +129,7 @@ class Projector(Generic[S, R]):
 
     def _folded(self, state: S, recorded: Recorded[Event], place: str) -> S:
         try:
-            return self._projection.fold(state, recorded)
+            return self._projection.apply(state, recorded)
         except Exception as error:
             raise ProjectionError(
                 f"{self._projection.name}: version {recorded.version} of {recorded.aggregate_id} ({place}) cannot be "

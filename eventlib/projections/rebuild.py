@@ -7,13 +7,11 @@ from typing import Any
 
 from eventlib.projection import Projection
 from eventlib.projections.rows import write_rows
+from eventlib.projections.statements import statement
 from eventlib.store.event_store import Store
-from eventlib.store.queries import query
 
 
-def rebuild(
-    store: Store, projection: Projection[Any, Any], advance: Callable[[int], None] = lambda aggregates: None
-) -> int:
+def rebuild(store: Store, projection: Projection[Any], advance: Callable[[int], None] = lambda aggregates: None) -> int:
     """Fold the whole log into the projection's table, in one transaction.
 
     Readers see the old rows until it is done; the projector waits, and goes on from its own offsets afterwards, which is
@@ -30,11 +28,11 @@ def rebuild(
     """
     written = 0
     with store.connection.transaction():
-        store.connection.execute(query(f"{projection.name}_lock"))
-        store.connection.execute(query(f"{projection.name}_clear"))
+        store.connection.execute(statement("projection_lock", projection))
+        store.connection.execute(statement("projection_clear", projection))
         for aggregate_ids in store.aggregate_ids(projection.aggregate):
             rows = [
-                projection.row(aggregate_id, *projection.replay(events))
+                projection.row_of(aggregate_id, *projection.replay(events))
                 for aggregate_id, events in store.read_many(projection.aggregate, aggregate_ids)
             ]
             write_rows(store.connection, projection, rows)

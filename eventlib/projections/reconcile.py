@@ -12,8 +12,8 @@ import msgspec
 
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection
+from eventlib.projections.statements import statement
 from eventlib.store.event_store import Store
-from eventlib.store.queries import query
 
 SHOWN = 10
 """How many offending ids a verification names."""
@@ -77,7 +77,7 @@ class Verification:
     orphans: list[UUID] = field(default_factory=list)
 
 
-def reconcile(store: Store, projection: Projection[Any, Any], aggregate_id: UUID) -> Reconciliation:
+def reconcile(store: Store, projection: Projection[Any], aggregate_id: UUID) -> Reconciliation:
     """Compare one aggregate's row with the fold of its events.
 
     Raises:
@@ -91,7 +91,7 @@ def reconcile(store: Store, projection: Projection[Any, Any], aggregate_id: UUID
 
 
 def verify(
-    store: Store, projection: Projection[Any, Any], advance: Callable[[int], None] = lambda aggregates: None
+    store: Store, projection: Projection[Any], advance: Callable[[int], None] = lambda aggregates: None
 ) -> Verification:
     """Compare every row of a projection with the fold of its events.
 
@@ -115,20 +115,20 @@ def verify(
                 result.behind += compared.projected_version < compared.logged_version
         result.aggregates += len(aggregate_ids)
         advance(len(aggregate_ids))
-    orphans = store.connection.execute(query(f"{projection.name}_orphans"), {"limit": SHOWN})
+    orphans = store.connection.execute(statement("projection_orphans", projection), {"limit": SHOWN})
     result.orphans = [row[0] for row in orphans]
     return result
 
 
 def _rows(
-    store: Store, projection: Projection[Any, Any], aggregate_ids: Sequence[UUID]
+    store: Store, projection: Projection[Any], aggregate_ids: Sequence[UUID]
 ) -> dict[UUID, tuple[dict[str, Any], datetime]]:
-    found = store.connection.execute(query(f"{projection.name}_rows"), {"keys": list(aggregate_ids)})
+    found = store.connection.execute(statement("projection_rows", projection), {"keys": list(aggregate_ids)})
     return {key: (row, projected_at) for key, row, projected_at in found}
 
 
 def _compare(
-    projection: Projection[Any, Any],
+    projection: Projection[Any],
     aggregate_id: UUID,
     row: tuple[dict[str, Any], datetime] | None,
     events: Iterable[Recorded[Event]],
@@ -138,6 +138,6 @@ def _compare(
     state, logged_version = projection.replay(events, until=version)
     if row is None:
         return Reconciliation(aggregate_id, logged_version, None, None, ())
-    folded: dict[str, Any] = msgspec.to_builtins(projection.row(aggregate_id, state, min(version, logged_version)))
+    folded: dict[str, Any] = msgspec.to_builtins(projection.row_of(aggregate_id, state, min(version, logged_version)))
     fields = [FieldComparison(name, folded.get(name), projected.get(name)) for name in {**folded, **projected}]
     return Reconciliation(aggregate_id, logged_version, version, projected_at, fields)

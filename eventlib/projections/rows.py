@@ -7,11 +7,24 @@ from typing import Any
 
 import msgspec
 
-from eventlib.projection import Projection, R
+from eventlib.projection import Projection, Row
+from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
-from eventlib.store.queries import query
 
 
-def write_rows(connection: Connection, projection: Projection[Any, R], rows: Sequence[R]) -> None:
-    """Insert or update rows in one statement; a row that is newer in the table stays as it is."""
-    connection.execute(query(f"{projection.name}_write"), {"rows": msgspec.json.encode(rows).decode()})
+def write_rows(
+    connection: Connection, projection: Projection[Any], rows: Sequence[Row], table: str | None = None
+) -> None:
+    """Insert or update rows in one statement; a row that is newer in the table stays as it is.
+
+    Args:
+        table: another one than the projection's, such as the one that a rebuild fills.
+    """
+    if rows:
+        written = statement("projection_write", projection, columns_of(rows[0]), table)
+        connection.execute(written, {"rows": msgspec.json.encode(rows).decode()})
+
+
+def columns_of(row: Row) -> Sequence[str]:
+    """The names of a row's columns."""
+    return list(row) if isinstance(row, dict) else row.__struct_fields__

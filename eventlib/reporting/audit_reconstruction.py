@@ -16,7 +16,7 @@ from eventlib.errors import ReportError
 from eventlib.orders import events as e
 from eventlib.orders.money import money
 from eventlib.orders.order import Order
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.orders.receipt import receipt
 from eventlib.orders.remarks import remarks
 from eventlib.orders.retelling import command_of

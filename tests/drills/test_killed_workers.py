@@ -13,7 +13,7 @@ import pytest
 
 from eventlib.cli.run import WORKERS
 from eventlib.orders import ORDER
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projections.reconcile import verify
 from eventlib.store.event_store import Store
 from eventlib.store.snapshot_care import verify_snapshots

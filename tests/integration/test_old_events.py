@@ -24,7 +24,7 @@ from eventlib.orders.commands import (
     SubmitOrder,
 )
 from eventlib.orders.order import Status
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.orders.retelling import command_of
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify

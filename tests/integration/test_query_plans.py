@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.projections.statements import statement
 from eventlib.resources import resource
 from eventlib.store.connection import Connection, connect
 from eventlib.store.queries import query
@@ -116,9 +118,9 @@ PLANS = {
     "snapshots_read": Plan(
         {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
     ),
-    "order_projections_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
-    "order_projections_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
-    "order_projections_write": Plan({"rows": "[]"}),
+    "projection_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "projection_write": Plan({"rows": "[]"}),
     "outbox_delete": Plan({"ids": list(range(1, 11))}, {"outbox_pkey"}),
     "outbox_fetch": Plan({"limit": 2000}, {"outbox_pkey"}),
     "epoch_begin": Plan({}, {POSITION}, sequential={"log_epochs"}, by_owner=True),
@@ -126,9 +128,9 @@ PLANS = {
 }
 
 WHOLE = {
-    "order_projections_clear": "a rebuild replaces every row",
-    "order_projections_lag": "a measurement over everything that was written since an instant",
-    "order_projections_orphans": "a verification looks at every row",
+    "projection_clear": "a rebuild replaces every row",
+    "projection_lag": "a measurement over everything that was written since an instant",
+    "projection_orphans": "a verification looks at every row",
     "outbox_backlog": "counts the outbox, which is all but empty",
     "scan": "a whole partition, through COPY",
     "snapshots_clear": "every snapshot of a type, by hand",
@@ -138,7 +140,8 @@ WHOLE = {
 
 SMALL = {
     "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_is_over", "epoch_lock", "log_id",
-    "migration_lock", "migration_setting", "offsets_read", "offsets_write", "order_projections_lock", "partitions",
+    "migration_lock", "migration_setting", "offsets_read", "offsets_write", "partitions", "projection_grant",
+    "projection_lock", "projection_register", "projection_registry_lock", "projection_version",
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip
@@ -182,15 +185,22 @@ def log(server_url: str) -> Iterator[Connection]:
         yield connection
 
 
+def text_of(name: str) -> str:
+    """The statement's text; one that projections share, for the table of one of them."""
+    if name.startswith("projection_"):
+        return statement(name, ORDER_PROJECTIONS, ["order_id", "status", "last_event_version"])
+    return query(name)
+
+
 def planned(connection: Connection, name: str, expected: Plan) -> list[dict[str, Any]]:
     """The nodes of the plan of a statement, as the library executes it: prepared and planned once, or planned anew; by the
     role that executes it, which has to be allowed to."""
     connection.execute("SET ROLE NONE" if expected.by_owner else "SET ROLE eventlib_application")
     if expected.anew:
         cursor = psycopg.ClientCursor(connection)
-        found = cursor.execute(f"EXPLAIN (FORMAT JSON) {query(name)}", expected.parameters).fetchall()
+        found = cursor.execute(f"EXPLAIN (FORMAT JSON) {text_of(name)}", expected.parameters).fetchall()
     else:
-        text, order = query(name), list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query(name))))
+        text, order = text_of(name), list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text_of(name))))
         for number, parameter in enumerate(order, 1):
             text = text.replace(f"%({parameter})s", f"${number}")
         connection.execute(f"PREPARE statement AS {text}")

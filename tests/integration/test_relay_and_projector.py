@@ -21,7 +21,7 @@ from eventlib.errors import ProjectionError, RelayError, UnreadableEvent
 from eventlib.orders import ORDER
 from eventlib.orders.commands import AddItem, PlaceOrder
 from eventlib.orders.order import Order
-from eventlib.orders.projection import ORDER_PROJECTIONS, OrderRow
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.projections.projector import Projector
@@ -40,7 +40,7 @@ from tests.messages import TOPIC, messages_of, versions_of
 from tests.orders import CART, USER, execute
 from tests.waiting import wait_for
 
-OrderProjector = Projector[Order, OrderRow]
+OrderProjector = Projector[Order]
 
 
 @pytest.fixture
@@ -391,7 +391,7 @@ def test_the_read_model_can_be_made_anew_from_the_log_alone(store: Store, databa
     orders = [*(uuid4() for _ in range(5)), UUID(int=0)]
     for order_id in orders:
         execute(store, order_id, *CART)
-    wrong = ORDER_PROJECTIONS.row(orders[0], Order(), 99)
+    wrong = ORDER_PROJECTIONS.row_of(orders[0], Order(), 99)
     write_rows(store.connection, ORDER_PROJECTIONS, [wrong])
     with connect(database_url) as reader:
         seen: list[int] = []

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from eventlib.errors import ConcurrencyError, MigrationError
 from eventlib.orders import ORDER
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import verify
 from eventlib.store.bulk_load import Stream, bulk_load
@@ -81,6 +81,17 @@ def test_it_has_been_granted_what_it_needs_and_nobody_else_anything(application:
             "a partition": ["SELECT"],
             "outbox": ["DELETE", "INSERT", "SELECT"],
             "order_projections": everything,
+            "my_orders": everything,
+            "order_tracking": everything,
+            "support_orders": everything,
+            "projections": ["SELECT", "UPDATE"],
+            "dead_events": everything,
+            "unreadable_messages": everything,
+            "projection_lag": everything,
+            "relays": everything,
+            "relay_shards": ["SELECT", "UPDATE"],
+            "outbox_held": everything,
+            "outbox_publisher": ["SELECT"],
             "projection_offsets": everything,
             "aggregate_snapshots": everything,
             "follower_checkpoints": everything,

@@ -13,7 +13,7 @@ import psycopg
 from eventlib.events import Event
 from eventlib.orders import ORDER
 from eventlib.orders import commands as c
-from eventlib.orders.projection import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
 from eventlib.store.queries import query

@@ -1,4 +1,4 @@
-"""The read model of orders: one row an order, with its folded state beside the columns that lists are made of."""
+"""Every order: one row with its folded state beside the columns that lists are made of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from eventlib.events import Event, Recorded
 from eventlib.orders import ORDER
 from eventlib.orders.order import Order, Status, evolve
 from eventlib.projection import Projection
+from eventlib.resources import resource
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -40,6 +41,12 @@ def _row(order_id: UUID, order: Order, version: int) -> OrderRow:
     )
 
 
-ORDER_PROJECTIONS: Projection[Order, OrderRow] = Projection(
-    name="order_projections", aggregate=ORDER, initial=Order, fold=_fold, row=_row
+ORDER_PROJECTIONS: Projection[Order] = Projection(
+    name="order_projections",
+    aggregate=ORDER,
+    initial=Order,
+    fold=_fold,
+    row=_row,
+    definition=resource("sql", "projections", "order_projections.sql").read_text(encoding="utf-8"),
+    key="order_id",
 )

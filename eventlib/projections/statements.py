@@ -1,0 +1,38 @@
+"""The statements that every projection shares, for the table of one of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import sql
+
+from eventlib.projection import Projection
+from eventlib.store.queries import query
+
+
+def statement(name: str, projection: Projection[Any], columns: Sequence[str] = (), table: str | None = None) -> str:
+    """The text of `sql/queries/<name>.sql` for a projection.
+
+    Args:
+        columns: of the rows that it writes.
+        table: another one than the projection's, such as the one that a rebuild fills.
+    """
+    return _composed(name, table or projection.name, projection.key, tuple(columns))
+
+
+@functools.cache
+def _composed(name: str, table: str, key: str, columns: tuple[str, ...]) -> str:
+    # Identifiers cannot be bound; these are quoted.
+    identifiers = [sql.Identifier(column) for column in columns]
+    return (
+        sql.SQL(query(name))
+        .format(
+            table=sql.Identifier(table),
+            key=sql.Identifier(key),
+            columns=sql.SQL(", ").join(identifiers),
+            excluded=sql.SQL(", ").join([sql.SQL("excluded.") + column for column in identifiers]),
+        )
+        .as_string(None)
+    )
