@@ -6,3 +6,5 @@ from eventlib.orders.projections.order_tracking import ORDER_TRACKING
 from eventlib.orders.projections.support_orders import SUPPORT_ORDERS
 
 PROJECTIONS = (ORDER_PROJECTIONS, MY_ORDERS, ORDER_TRACKING, SUPPORT_ORDERS)
+
+__all__ = ["MY_ORDERS", "ORDER_PROJECTIONS", "ORDER_TRACKING", "PROJECTIONS", "SUPPORT_ORDERS"]
