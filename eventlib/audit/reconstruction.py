@@ -71,7 +71,7 @@ class Reconstruction(Generic[S]):
 
 def reconstruct(
     store: Store,
-    projection: Projection[S, Any],
+    projection: Projection[S],
     aggregate_id: UUID,
     point: AsOf = Now(),  # noqa: B008 - immutable
     retell: Callable[[Event], Any] | None = None,

@@ -50,7 +50,7 @@ def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]
 def built_version(connection: Connection, projection: Projection[Any]) -> int | None:
     """Which version of a projection its table was made by; None if it has none yet."""
     row = connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
-    return row and row[0]
+    return None if row is None else row[0]
 
 
 def check_version(connection: Connection, projection: Projection[Any]) -> None:
