@@ -60,10 +60,6 @@ class ProjectionError(EventlibError):
     """A projector cannot go on without skipping an event, and therefore stopped."""
 
 
-class RelayError(EventlibError):
-    """Kafka refused a message for good; its row stays in the outbox."""
-
-
 class PipelineStuck(EventlibError):
     """There is work left between the outbox and the read models, and nothing of it gets done."""
 

@@ -45,7 +45,7 @@ def _stop(supervised_by: int | None) -> Stop:
 
 @app.command()
 def relay(supervised_by: SupervisedBy = None) -> None:
-    """Publish committed events to Kafka until SIGTERM. A second relay stands by."""
+    """Publish committed events to Kafka until SIGTERM. Several relays share the work."""
     stop = _stop(supervised_by)
     with connect(services().database_url, "eventlib relay") as connection:
         Relay(connection, services().kafka, settings().topic_partitions).run(stop)

@@ -1,154 +1,213 @@
-"""The relay: publishes outbox rows to Kafka, at least once, in order for each aggregate."""
+"""The relay: publishes outbox rows to Kafka, at least once, in order for each aggregate. Several share the work."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+import time
+from uuid import UUID
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError
 
-from eventlib.errors import RelayError
+from eventlib.outbox.held import hold
+from eventlib.outbox.leases import LEASE_S, Leases
+from eventlib.outbox.sender import Sender, is_of_the_message
+from eventlib.outbox.unpublished import OutboxRow, Unpublished
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
-from eventlib.store.single_worker import wait_for_turn
-from eventlib.streaming.clients import KafkaAddress, producer, reach
-from eventlib.streaming.messages import OutgoingMessage, outgoing_message
-from eventlib.streaming.topics import ensure_topic
+from eventlib.streaming.clients import KafkaAddress, reach
+from eventlib.streaming.topics import ensure_topic, topic_of
 
-BATCH_ROWS = 2000
-POLL_SHORTEST_S, POLL_LONGEST_S = 0.005, 0.02
+BATCH_ROWS = 2_000
+MAX_ON_THE_WAY = 10_000
+"""Rows that are with Kafka and not yet forgotten in the outbox; while there are so many, no more are fetched."""
+
+POLL_SHORTEST_S, POLL_LONGEST_S = 0.002, 0.02
+FORGET_AFTER_S = 0.02
+TROUBLE_SHORTEST_S, TROUBLE_LONGEST_S = 0.5, 10.0
 
 log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Publishes what is committed and not yet published.
+    """Publishes what is committed and not yet published, of the shards that it owns.
 
-    The lock that makes a process the relay and the deletion of published rows go through the same connection: who lost the
-    one can no longer do the other. A crash anywhere leaves rows that are published again, never rows that are not.
+    It fetches, sends, and forgets rows that Kafka has acknowledged, each without waiting for the others. A crash anywhere
+    leaves rows that are published again, never rows that are not: a row goes only after its acknowledgement.
     """
 
-    def __init__(self, connection: Connection, kafka: KafkaAddress, topic_partitions: int) -> None:
+    def __init__(
+        self, connection: Connection, kafka: KafkaAddress, topic_partitions: int, lease_s: float = LEASE_S
+    ) -> None:
+        """
+        Args:
+            connection: for the relay alone.
+            topic_partitions: of a topic that it has to create.
+            lease_s: for how long it owns a shard without saying anything, in seconds.
+        """
+        # What is lost of its statements in a crash of the server is published again; it need not wait for the disk.
+        connection.execute("SET synchronous_commit TO off")
         self._connection = connection
-        self._kafka = kafka
         self._topic_partitions = topic_partitions
         self._admin = reach(kafka)
-        self._log_id = log_id(connection)
         self._topics: set[str] = set()
-        self._producer = producer(kafka)
+        self._sender = Sender(kafka, log_id(connection))
+        self._leases = Leases(connection, lease_s)
+        self._unpublished = Unpublished(connection)
+        self._published = 0
+        self._error: str | None = None
+        self._trouble_s = TROUBLE_SHORTEST_S
+        self._forgot_at = 0.0
 
     def run(self, stop: Stop) -> None:
-        """Publish until `stop`; while another relay is at work, stand by.
+        """Publish until `stop`. What Kafka refuses or cannot take is tried again; it stays in the outbox meanwhile.
 
         Raises:
-            RelayError: Kafka refused a message for good.
             ServiceUnavailable: a topic cannot be created.
             psycopg.OperationalError: the database is gone.
         """
-        if not wait_for_turn(self._connection, "relay", stop):
-            return
-        log.info("publishing")
         pause = POLL_SHORTEST_S
         while not stop:
-            if self.publish_batch(stop):
-                pause = POLL_SHORTEST_S
-            else:
-                stop.wait(pause)
-                pause = min(pause * 1.5, POLL_LONGEST_S)
+            self._keep_leases()
+            fetched = self._fetch_and_send()
+            self._sender.wait(0)
+            self._hold_refused()
+            if self._sender.failures:
+                self._recover(stop)
+            if time.monotonic() - self._forgot_at >= FORGET_AFTER_S or len(self._sender.acknowledged) >= BATCH_ROWS:
+                self._forget()
+            pause = POLL_SHORTEST_S if fetched else min(pause * 1.25, POLL_LONGEST_S)
+            if fetched < BATCH_ROWS:
+                if self._sender.on_the_way:
+                    self._sender.wait(min(pause, POLL_SHORTEST_S) if self._has_room else POLL_LONGEST_S)
+                else:
+                    stop.wait(pause)
+        self.close()
 
     def publish_batch(self, stop: Stop | None = None) -> int:
-        """Publish the oldest rows, wait for Kafka's acknowledgements, forget what was acknowledged.
+        """Publish what there is at this moment, wait for Kafka, forget what it has.
 
         Args:
-            stop: gives up the wait; what is not acknowledged by then stays in the outbox and is published again.
+            stop: gives up the wait; what is not acknowledged by then stays in the outbox.
 
         Returns:
-            The number of rows published; 0 when there were none.
-
-        Raises:
-            RelayError: Kafka refused a message for good; what had been acknowledged before it is forgotten all the same.
+            The number of rows published.
         """
-        rows = self._connection.execute(query("outbox_fetch"), {"limit": BATCH_ROWS}).fetchall()
-        if not rows:
+        stop = Stop() if stop is None else stop
+        before = self._published
+        self._keep_leases(at_once=True)
+        fetched = 1
+        while (fetched or self._sender.on_the_way) and not stop:
+            fetched = self._fetch_and_send()
+            self._sender.wait(0 if fetched else 0.1)
+            self._hold_refused()
+            if self._sender.failures:
+                self._recover(stop)
+                fetched = 1
+            self._forget()
+        return self._published - before
+
+    def close(self) -> None:
+        """Stop sending, forget what was acknowledged, and let others have the shards at once."""
+        self._sender.settle()
+        self._forget()
+        self._leases.leave()
+        self._sender.begin_again()
+
+    @property
+    def relay_id(self) -> UUID:
+        """Under which its shards are registered."""
+        return self._leases.relay
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._sender.on_the_way) < MAX_ON_THE_WAY
+
+    def _keep_leases(self, at_once: bool = False) -> None:
+        if self._leases.lost:
+            log.warning("this relay was away for longer than its leases last: it begins again")
+            self._sender.begin_again()
+            self._leases.epochs = {}
+            at_once = True
+        if at_once or self._leases.due:
+            before = dict(self._leases.epochs)
+            changed = self._leases.renew(self._published, self._error)
+            self._error = None
+            if changed:
+                if any(self._leases.epochs.get(shard) != epoch for shard, epoch in before.items()):
+                    self._sender.begin_again()  # what is under way of a shard that was lost is another's
+                self._unpublished.look_at_all()
+            elif self._leases.any_held:
+                shards = {"shards": self._leases.publishable}
+                if self._connection.execute(query("outbox_unhold"), shards).fetchall()[0][0]:
+                    self._sender.allow_all()
+                    self._unpublished.look_at_all()
+        if self._leases.surplus and not any(
+            row.shard in self._leases.surplus for row in self._sender.on_the_way.values()
+        ):
+            self._leases.release_surplus()
+
+    def _fetch_and_send(self) -> int:
+        """Send a page of new rows, unless there is no room; how many there were."""
+        if not self._has_room or not self._leases.publishable or self._leases.lost:
             return 0
-        outgoing = [outgoing_message(self._log_id, *row[1:]) for row in rows]
-        for topic in {message.topic for message in outgoing} - self._topics:
+        rows = self._unpublished.page(self._leases.publishable, BATCH_ROWS)
+        for topic in {topic_of(row.aggregate_type) for row in rows} - self._topics:
             ensure_topic(self._admin, topic, self._topic_partitions)
             self._topics.add(topic)
-        failures = self._produce(outgoing, Stop() if stop is None else stop)
-        published = published_prefixes(rows, failures)
-        if published:
-            self._connection.execute(query("outbox_delete"), {"ids": published})
-        if failures and not stop:
-            self._discard_producer()
-            first = min(failures)
-            raise RelayError(
-                f"Kafka refused outbox row {rows[first][0]} ({rows[first][3]} {rows[first][2]}, version {rows[first][8]}) "
-                f"for topic {outgoing[first].topic}: {failures[first].str()}. It stays in the outbox and is tried again."
-            )
-        return len(published)
+        self._sender.send([row for row in rows if row.id not in self._sender.on_the_way])
+        return len(rows)
 
-    def _produce(self, outgoing: Sequence[OutgoingMessage], stop: Stop) -> dict[int, KafkaError]:
-        """Produce all messages and wait until each is acknowledged or has failed for good; the failures by index.
+    def _forget(self) -> None:
+        """Forget in the outbox what Kafka has."""
+        self._forgot_at = time.monotonic()
+        ids = self._sender.take_acknowledged()
+        if ids:
+            epochs = self._leases.epochs
+            mine = {"relay": self._leases.relay, "shards": list(epochs), "epochs": list(epochs.values())}
+            self._published += self._connection.execute(query("outbox_forget"), {**mine, "ids": ids}).rowcount
+            self._sender.forget(ids)
+            self._trouble_s = TROUBLE_SHORTEST_S
 
-        At a `stop` what is still under way fails: it may have reached Kafka or not, and is published again.
-        """
-        failures: dict[int, KafkaError] = {}
+    def _hold_refused(self) -> None:
+        """Hold back the aggregates of which a message was refused before it was queued."""
+        while self._sender.refused:
+            self._hold(*self._sender.refused.popitem())
 
-        # Delivery callbacks only take notes: what they raise would surface from flush(), in the midst of other messages.
-        def note(index: int) -> Any:
-            def on_delivery(error: KafkaError | None, _message: Message) -> None:
-                if error is not None:
-                    failures[index] = error
+    def _recover(self, stop: Stop) -> None:
+        """After a failure: keep what was acknowledged, hold back whose message was refused, begin again from the rows."""
+        refused = dict(self._sender.failures)
+        rows = {one: self._sender.on_the_way[one] for one in refused}
+        self._sender.settle()
+        self._forget()
+        trouble: KafkaError | None = None
+        held: set[str] = set()
+        for one, error in refused.items():
+            if not is_of_the_message(error):
+                trouble = trouble or error
+            elif rows[one].aggregate_id not in held:
+                held.add(rows[one].aggregate_id)
+                self._hold(rows[one], error)
+        self._sender.begin_again()
+        self._unpublished.look_at_all()
+        if trouble is not None:
+            self._error = f"Kafka failed: {trouble.str()}"
+            log.warning("%s; what it has not taken stays in the outbox and is tried again", self._error)
+            self._wait_with_leases(stop)
 
-            return on_delivery
+    def _hold(self, row: OutboxRow, error: KafkaError) -> None:
+        reason = (
+            f"Kafka refused outbox row {row.id} ({row.aggregate_type} {row.aggregate_id}, version {row.version}) for topic "
+            f"{topic_of(row.aggregate_type)}: {error.str()}"
+        )
+        attempts, retry_at = hold(self._connection, UUID(row.aggregate_id), reason)
+        self._error = reason
+        then = f"it is tried again at {retry_at:%H:%M:%S}" if retry_at else "it is parked: see `eventlib outbox status`"
+        log.warning("%s; refused %d times, %s", reason, attempts, then)
 
-        for index, message in enumerate(outgoing):
-            while True:
-                try:
-                    self._producer.produce(
-                        message.topic,
-                        message.value,
-                        message.key,
-                        headers=list(message.headers),
-                        on_delivery=note(index),
-                    )
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-                    if stop:
-                        self._producer.purge()
-                except KafkaException as error:  # refused before it is queued, too large for instance
-                    failures[index] = error.args[0]
-                    break
-        while self._producer.flush(0.1):
-            if stop:
-                self._producer.purge()
-        return failures
-
-    def _discard_producer(self) -> None:
-        # After a message has timed out, librdkafka may go on with later ones of the same partition, idempotence or not.
-        # What is still queued is purged, so that only a new producer, from the unmarked rows, decides what comes next.
-        self._producer.purge()
-        self._producer.flush()
-        self._producer = producer(self._kafka)
-
-
-def published_prefixes(rows: Sequence[Sequence[Any]], failures: dict[int, KafkaError]) -> list[int]:
-    """The ids of the rows that may be forgotten: of each aggregate those before its first failure.
-
-    Args:
-        rows: as fetched, in order; id and aggregate id in columns 0 and 2.
-        failures: by index into `rows`.
-    """
-    stopped: set[str] = set()
-    published = []
-    for index, row in enumerate(rows):
-        if index in failures:
-            stopped.add(row[2])
-        elif row[2] not in stopped:
-            published.append(row[0])
-    return published
+    def _wait_with_leases(self, stop: Stop) -> None:
+        until = time.monotonic() + self._trouble_s
+        self._trouble_s = min(self._trouble_s * 2, TROUBLE_LONGEST_S)
+        while time.monotonic() < until and not stop.wait(0.1):
+            self._keep_leases()

@@ -278,7 +278,7 @@ def _spans(at: Checkpoint, moment: _Moment) -> Iterator[tuple[str, dict[str, Any
     if at.seen is None:
         yield "window_by_position", {"after": after, "until": last, "seen": None, "window": at.window}
         return
-    xmax, in_progress = _parsed(at.seen)
+    xmax, in_progress = parsed_snapshot(at.seen)
     late = {"seen_xmax": xmax, "seen_in_progress": in_progress, "window": at.window}
     if at.window is None:
         # Beyond the highest position of that moment nothing was seen, and transactions may be numbered anew already: the
@@ -297,10 +297,10 @@ def _spans(at: Checkpoint, moment: _Moment) -> Iterator[tuple[str, dict[str, Any
         )
 
 
-def _parsed(snapshot: str) -> tuple[str, list[str]]:
+def parsed_snapshot(snapshot: str) -> tuple[str, list[str]]:
     """The xmax and the transactions in progress of a `pg_snapshot`, which is rendered as `xmin:xmax:xip,xip`.
 
-    >>> _parsed("10:20:10,14"), _parsed("7:7:")
+    >>> parsed_snapshot("10:20:10,14"), parsed_snapshot("7:7:")
     (('20', ['10', '14']), ('7', []))
     """
     _, xmax, in_progress = snapshot.split(":")
@@ -308,4 +308,4 @@ def _parsed(snapshot: str) -> tuple[str, list[str]]:
 
 
 def _xmax(snapshot: str) -> int:
-    return int(_parsed(snapshot)[0])
+    return int(parsed_snapshot(snapshot)[0])

@@ -77,6 +77,8 @@ def producer(address: KafkaAddress) -> Producer:
             **address.configuration({"linger.ms": 1}),
             "enable.idempotence": True,
             "acks": "all",
+            # A message never gives up by itself: one that did would leave a gap, behind which later ones still arrive.
+            "message.timeout.ms": 0,
             # The default hashes keys unlike Java's clients do; a key must land in one partition whoever writes it.
             "partitioner": "murmur2_random",
             "error_cb": _ErrorLog(),

@@ -48,7 +48,7 @@ def outgoing_message(
     position: int,
     created_at: str,
 ) -> OutgoingMessage:
-    """The message of one outbox row of a log; all but `log_id` as `sql/queries/outbox_fetch.sql` renders them."""
+    """The message of one outbox row of a log; all but `log_id` as `sql/queries/outbox_window.sql` renders them."""
     return OutgoingMessage(
         topic=topic_of(aggregate_type),
         key=aggregate_id.encode(),

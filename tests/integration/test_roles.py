@@ -14,6 +14,9 @@ from psycopg import sql
 from eventlib.errors import ConcurrencyError, MigrationError
 from eventlib.orders import ORDER
 from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.outbox.held import park, unpark
+from eventlib.outbox.leases import Leases
+from eventlib.outbox.status import outbox_status
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import verify
 from eventlib.store.bulk_load import Stream, bulk_load
@@ -59,7 +62,15 @@ def test_the_application_can_do_its_work(application: Store) -> None:
     page = read_page(connection)
     keep_checkpoint(connection, "me", page.checkpoint)
     assert len(page.events) == check_readability(connection, [ORDER]).readable == len(CART) + 1
-    connection.execute(query("outbox_delete"), {"ids": [1]})
+    leases = Leases(connection)
+    leases.renew(0, None)
+    mine = {"relay": leases.relay, "shards": list(leases.epochs), "epochs": list(leases.epochs.values())}
+    assert connection.execute(query("outbox_forget"), {**mine, "ids": [1]}).rowcount == 1
+    park(connection, order_id, "a test")
+    assert unpark(connection) == [order_id]
+    assert connection.execute(query("outbox_unhold"), {"shards": list(leases.epochs)}).fetchall() == [(1,)]
+    assert outbox_status(connection).relays[0].alive
+    leases.leave()
 
 
 def test_it_has_been_granted_what_it_needs_and_nobody_else_anything(application: Store) -> None:

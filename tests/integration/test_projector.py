@@ -1,25 +1,18 @@
-"""The way from the outbox to the read model, on a real PostgreSQL and a real Kafka."""
+"""The projector: from Kafka to the read model, on a real PostgreSQL and a real Kafka."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 from uuid import UUID, uuid4
 
-import psutil
-import psycopg
 import pytest
 from confluent_kafka import Producer
 
-from eventlib.embedded.kafka import EmbeddedKafka
-from eventlib.errors import ProjectionError, RelayError, UnreadableEvent
+from eventlib.errors import ProjectionError, UnreadableEvent
 from eventlib.orders import ORDER
-from eventlib.orders.commands import AddItem, PlaceOrder
 from eventlib.orders.order import Order
 from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.outbox.relay import Relay
@@ -29,16 +22,15 @@ from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
 from eventlib.projections.staleness import staleness
-from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
-from tests.messages import TOPIC, messages_of, versions_of
+from tests.messages import TOPIC, messages_of
 from tests.orders import CART, USER, execute
-from tests.waiting import wait_for
+from tests.running import running
 
 OrderProjector = Projector[Order]
 
@@ -59,23 +51,6 @@ def projector(store: Store, kafka: KafkaAddress) -> OrderProjector:
     return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
 
 
-def unpublished(store: Store) -> int:
-    return int(store.connection.execute("SELECT count(*) FROM outbox").fetchall()[0][0])
-
-
-@contextmanager
-def running(worker: Relay | OrderProjector) -> Iterator[None]:
-    stop = Stop()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
 def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) -> None:
     """Let the projector run until it has applied the whole topic."""
     admin = reach(kafka)
@@ -85,123 +60,6 @@ def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) ->
                 return
             threading.Event().wait(0.1)
     raise AssertionError("the projector has not caught up within 30 s")
-
-
-def test_a_message_is_the_stored_event_with_cloudevents_headers(
-    store: Store, relay: Relay, kafka: KafkaAddress
-) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    assert relay.publish_batch() == len(CART)
-    assert unpublished(store) == 0
-    messages = messages_of(kafka)
-    stored = store.connection.execute(
-        "SELECT event_id, event_type, event_data::text, metadata::text, version, position, created_at "
-        "FROM event_store ORDER BY version"
-    ).fetchall()
-    assert len(messages) == len(stored)
-    for message, (event_id, event_type, data, metadata, version, position, created_at) in zip(messages, stored):
-        assert message.key() == str(order_id).encode()
-        assert message.value() == data.encode()
-        assert dict(message.headers()) == {
-            "ce_specversion": b"1.0",
-            "ce_id": str(event_id).encode(),
-            "ce_source": f"urn:uuid:{log_id(store.connection)}".encode(),
-            "ce_type": event_type.encode(),
-            "ce_subject": str(order_id).encode(),
-            "ce_time": created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
-            "content-type": b"application/json",
-            "ce_aggregatetype": b"order",
-            "ce_aggregateversion": str(version).encode(),
-            "ce_schemaversion": b"1",
-            "ce_position": str(position).encode(),
-            "metadata": metadata.encode(),
-        }
-
-
-def test_each_aggregate_keeps_its_order_in_one_partition(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
-    orders = [uuid4() for _ in range(20)]
-    for command in CART:
-        for order_id in orders:
-            execute(store, order_id, command)
-    relay.publish_batch()
-    messages = messages_of(kafka)
-    assert versions_of(messages) == {str(order_id): list(range(1, len(CART) + 1)) for order_id in orders}
-    partitions = defaultdict(set)
-    for message in messages:
-        partitions[message.key()].add(message.partition())
-    assert all(len(found) == 1 for found in partitions.values())
-    assert len({message.partition() for message in messages}) == TOPIC_PARTITIONS
-
-
-def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
-    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    # The relay's connection is cut by the server after Kafka has acknowledged and before the rows are deleted.
-    original = Relay._produce
-
-    def produce_and_cut(self: Relay, *arguments: Any) -> object:
-        failures = original(self, *arguments)
-        store.connection.execute("SELECT pg_terminate_backend(%s)", [self._connection.info.backend_pid])
-        return failures
-
-    monkeypatch.setattr(Relay, "_produce", produce_and_cut)
-    with pytest.raises(psycopg.OperationalError):
-        relay.publish_batch()
-    monkeypatch.undo()
-    assert unpublished(store) == len(CART)
-    with connect(database_url) as again:
-        assert Relay(again, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
-    assert versions_of(messages_of(kafka)) == {str(order_id): [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]}
-    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
-    projector.apply(messages_of(kafka))
-    assert verify(store, ORDER_PROJECTIONS).equal == 1
-
-
-def test_a_message_that_kafka_refuses_holds_back_its_own_aggregate_only(
-    store: Store, other_connection: Connection, kafka: KafkaAddress
-) -> None:
-    small = KafkaAddress(kafka.bootstrap, {"message.max.bytes": "2000"})
-    healthy, stuck = uuid4(), uuid4()
-    execute(store, stuck, PlaceOrder(USER, "EUR"))
-    for sku in ("x" * 500, "y" * 500, "z" * 500):
-        execute(store, healthy, *([PlaceOrder(USER, "EUR")] if sku[0] == "x" else []), AddItem(sku, 1, 1, "me"))
-    store.connection.execute(
-        "INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, "
-        "schema_version, position, created_at) "
-        "SELECT event_id, aggregate_id, aggregate_type, event_type, jsonb_build_object('big', repeat('x', 5000)), metadata, "
-        "2, 1, 0, created_at FROM outbox WHERE aggregate_id = %s",
-        [stuck],
-    )
-    with pytest.raises(RelayError, match=f"order {stuck}, version 2.*too large.*stays in the outbox"):
-        Relay(other_connection, small, TOPIC_PARTITIONS).publish_batch()
-    left = store.connection.execute("SELECT aggregate_id, version FROM outbox").fetchall()
-    assert left == [(stuck, 2)]
-    assert versions_of(messages_of(kafka)) == {str(healthy): [1, 2, 3, 4], str(stuck): [1]}
-
-
-def test_a_second_relay_stands_by_and_takes_over(
-    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
-) -> None:
-    with connect(database_url) as second_connection:
-        second = Relay(second_connection, kafka, TOPIC_PARTITIONS)
-        with running(relay):
-            execute(store, uuid4(), *CART)
-            wait_for(lambda: unpublished(store) == 0)
-            with running(second):
-                execute(store, uuid4(), *CART)
-                wait_for(lambda: unpublished(store) == 0)
-                holders = store.connection.execute(
-                    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
-                    "(SELECT oid FROM pg_database WHERE datname = current_database())"
-                ).fetchall()
-                assert holders == [(relay._connection.info.backend_pid,)]
-        relay._connection.close()
-        with running(second):
-            execute(store, uuid4(), *CART)
-            wait_for(lambda: unpublished(store) == 0)
 
 
 def test_the_read_model_equals_the_fold(
@@ -291,6 +149,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
     first, second = uuid4(), uuid4()
     execute(store, first, *CART)
     relay.publish_batch()
+    relay.close()
     project_all(store, kafka, projector)
     delete_topics(kafka)
     execute(store, second, *CART)
@@ -363,28 +222,6 @@ def test_an_event_that_cannot_be_folded_is_named(
     broken = Projector(store.connection, kafka, TOPIC_PARTITIONS, replace(ORDER_PROJECTIONS, fold=fold))
     with pytest.raises(ProjectionError, match=rf"version 1 of {order_id} \(order.events\[\d\] at offset 0\) cannot be"):
         broken.apply(messages_of(kafka))
-
-
-def test_the_relay_stops_though_the_broker_does_not_answer(
-    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
-) -> None:
-    relay, stop = Relay(other_connection, kafka, TOPIC_PARTITIONS), Stop()
-    execute(store, uuid4(), *CART)
-    relay.publish_batch()
-    execute(store, uuid4(), *CART)
-    process = psutil.Process(broker.status().pid)
-    worker = threading.Thread(target=relay.run, args=(stop,))
-    process.suspend()
-    try:
-        worker.start()
-        threading.Event().wait(1)
-        stop.set()
-        worker.join(10)
-        assert not worker.is_alive()
-    finally:
-        process.resume()
-    assert unpublished(store) == len(CART)
-    assert Relay(other_connection, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
 
 
 def test_the_read_model_can_be_made_anew_from_the_log_alone(store: Store, database_url: str) -> None:

@@ -1,0 +1,76 @@
+"""What is to be published, in windows: rows that were not there at the last look and are there now.
+
+Rows, not a cursor, say what is unpublished; but to look at all of them each time would walk over every row that was deleted
+and that an open transaction somewhere still might see. A window between two moments touches only what is new. All rows are
+looked at when it is not known what was seen before: at the start, with a new shard, after a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from eventlib.store.connection import Connection, planned_anew
+from eventlib.store.global_read import parsed_snapshot
+from eventlib.store.queries import query
+
+_BEGINNING = "1:1:"
+"""A moment before every transaction."""
+
+
+class OutboxRow(NamedTuple):
+    """One row of the outbox, its columns as texts where a message takes them as such."""
+
+    id: int
+    shard: int
+    event_id: str
+    aggregate_id: str
+    aggregate_type: str
+    event_type: str
+    schema_version: int
+    event_data: str
+    metadata: str
+    version: int
+    position: int
+    ce_time: str
+
+
+class Unpublished:
+    """The unpublished rows of some shards, each handed out once, of each aggregate in order."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._seen = _BEGINNING
+        self._until: str | None = None
+        self._after = 0
+        self._idle = False
+
+    def look_at_all(self) -> None:
+        """Hand out every row again that is still there."""
+        self._seen, self._until, self._idle = _BEGINNING, None, False
+
+    def page(self, shards: Collection[int], limit: int) -> list[OutboxRow]:
+        """The next rows; none when there is nothing new.
+
+        Args:
+            shards: the same as the last time, unless `look_at_all` was called since.
+            limit: rows at most.
+        """
+        if self._idle and self._connection.execute(query("outbox_moment")).fetchone() == (self._seen,):
+            return []
+        xmax, in_progress = parsed_snapshot(self._seen)
+        wanted = {"seen_xmax": xmax, "seen_in_progress": in_progress, "shards": list(shards), "limit": limit}
+        if self._until is None:
+            found = planned_anew(self._connection, query("outbox_window"), wanted).fetchall()
+            until: str = found[0][0]
+        else:
+            until = self._until
+            rest = {**wanted, "until": until, "after": self._after}
+            found = planned_anew(self._connection, query("outbox_window_rest"), rest).fetchall()
+        rows = [OutboxRow(*columns) for _, *columns in found if columns[0] is not None]
+        if len(rows) == limit:
+            self._until, self._after = until, rows[-1].id
+        else:
+            self._seen, self._until = until, None
+        self._idle = not rows
+        return rows

@@ -1,2 +1,0 @@
--- Forgets outbox rows whose messages Kafka has acknowledged.
-DELETE FROM outbox WHERE id = ANY(%(ids)s)

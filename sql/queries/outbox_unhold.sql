@@ -1,0 +1,11 @@
+-- Forgets that aggregates are held which have been let go and have nothing left to publish; those that are due and have are
+-- counted.
+WITH due AS (
+    SELECT aggregate_id, EXISTS (SELECT FROM outbox WHERE outbox.aggregate_id = held.aggregate_id) AS unpublished
+    FROM outbox_held AS held
+    WHERE held.retry_at <= clock_timestamp() AND held.shard = ANY(%(shards)s::smallint[])
+),
+forgotten AS (
+    DELETE FROM outbox_held USING due WHERE outbox_held.aggregate_id = due.aggregate_id AND NOT due.unpublished
+)
+SELECT count(*) FILTER (WHERE unpublished) FROM due

@@ -1,0 +1,291 @@
+"""The relay: from the outbox to Kafka, on a real PostgreSQL and a real Kafka."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import psutil
+import psycopg
+import pytest
+
+from eventlib.embedded.kafka import EmbeddedKafka
+from eventlib.orders.commands import AddItem, PlaceOrder
+from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.outbox import held
+from eventlib.outbox.leases import SHARDS
+from eventlib.outbox.relay import Relay
+from eventlib.outbox.sender import Sender
+from eventlib.outbox.unpublished import Unpublished
+from eventlib.projections.projector import Projector
+from eventlib.projections.reconcile import verify
+from eventlib.stopping import Stop
+from eventlib.store.connection import Connection, connect
+from eventlib.store.event_store import Store
+from eventlib.store.log_identity import log_id
+from eventlib.streaming.clients import KafkaAddress
+from tests.conftest import TOPIC_PARTITIONS
+from tests.messages import messages_of, versions_of
+from tests.orders import CART, USER, execute
+from tests.processes import background
+from tests.running import running
+from tests.waiting import wait_for
+
+SHORT_LEASE_S = 0.5
+
+
+@pytest.fixture
+def other_connection(database_url: str) -> Iterator[Connection]:
+    with connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
+    return Relay(other_connection, kafka, TOPIC_PARTITIONS)
+
+
+def unpublished(store: Store) -> int:
+    return int(store.connection.execute("SELECT count(*) FROM outbox").fetchall()[0][0])
+
+
+def owners(store: Store) -> dict[UUID, int]:
+    """How many shards each relay owns at this moment."""
+    owned = "SELECT owner, count(*) FROM relay_shards WHERE expires_at > clock_timestamp() GROUP BY owner"
+    return dict(store.connection.execute(owned).fetchall())
+
+
+def test_a_message_is_the_stored_event_with_cloudevents_headers(
+    store: Store, relay: Relay, kafka: KafkaAddress
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    assert relay.publish_batch() == len(CART)
+    assert unpublished(store) == 0
+    messages = messages_of(kafka)
+    stored = store.connection.execute(
+        "SELECT event_id, event_type, event_data::text, metadata::text, version, position, created_at "
+        "FROM event_store ORDER BY version"
+    ).fetchall()
+    assert len(messages) == len(stored)
+    for message, (event_id, event_type, data, metadata, version, position, created_at) in zip(messages, stored):
+        assert message.key() == str(order_id).encode()
+        assert message.value() == data.encode()
+        assert dict(message.headers()) == {
+            "ce_specversion": b"1.0",
+            "ce_id": str(event_id).encode(),
+            "ce_source": f"urn:uuid:{log_id(store.connection)}".encode(),
+            "ce_type": event_type.encode(),
+            "ce_subject": str(order_id).encode(),
+            "ce_time": created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
+            "content-type": b"application/json",
+            "ce_aggregatetype": b"order",
+            "ce_aggregateversion": str(version).encode(),
+            "ce_schemaversion": b"1",
+            "ce_position": str(position).encode(),
+            "metadata": metadata.encode(),
+        }
+
+
+def test_each_aggregate_keeps_its_order_in_one_partition(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    orders = [uuid4() for _ in range(20)]
+    for command in CART:
+        for order_id in orders:
+            execute(store, order_id, command)
+    relay.publish_batch()
+    messages = messages_of(kafka)
+    assert versions_of(messages) == {str(order_id): list(range(1, len(CART) + 1)) for order_id in orders}
+    partitions = defaultdict(set)
+    for message in messages:
+        partitions[message.key()].add(message.partition())
+    assert all(len(found) == 1 for found in partitions.values())
+    assert len({message.partition() for message in messages}) == TOPIC_PARTITIONS
+
+
+def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    # The relay's connection is cut by the server after Kafka has acknowledged and before the rows are deleted.
+    original = Sender.take_acknowledged
+
+    def take_and_cut(self: Sender) -> list[int]:
+        store.connection.execute("SELECT pg_terminate_backend(%s)", [relay._connection.info.backend_pid])
+        return original(self)
+
+    monkeypatch.setattr(Sender, "take_acknowledged", take_and_cut)
+    with pytest.raises(psycopg.OperationalError):
+        relay.publish_batch()
+    monkeypatch.undo()
+    assert unpublished(store) == len(CART)
+    with connect(database_url) as again:
+        second = Relay(again, kafka, TOPIC_PARTITIONS)
+        wait_for(lambda: second.publish_batch() == len(CART))  # as soon as the leases of the first have run out
+    assert versions_of(messages_of(kafka)) == {str(order_id): [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]}
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    projector.apply(messages_of(kafka))
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+def test_a_message_that_kafka_refuses_holds_back_its_own_aggregate_only(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, database_url: str
+) -> None:
+    small = KafkaAddress(kafka.bootstrap, {"message.max.bytes": "2000"})
+    healthy, stuck = uuid4(), uuid4()
+    execute(store, stuck, PlaceOrder(USER, "EUR"), *(AddItem(sku, 1, 1, "me") for sku in ("a", "b")))
+    store.connection.execute(
+        "UPDATE outbox SET event_data = jsonb_build_object('big', repeat('x', 5000)) WHERE version = 2"
+    )
+    for sku in ("x" * 500, "y" * 500, "z" * 500):
+        execute(store, healthy, *([PlaceOrder(USER, "EUR")] if sku[0] == "x" else []), AddItem(sku, 1, 1, "me"))
+    relay = Relay(other_connection, small, TOPIC_PARTITIONS)
+    relay.publish_batch()
+    left = store.connection.execute("SELECT aggregate_id, version FROM outbox ORDER BY id").fetchall()
+    assert left == [(stuck, 2), (stuck, 3)]
+    assert versions_of(messages_of(kafka)) == {str(healthy): [1, 2, 3, 4], str(stuck): [1]}
+    ((aggregate_id, reason, attempts, due),) = store.connection.execute(
+        "SELECT aggregate_id, reason, attempts, retry_at IS NOT NULL FROM outbox_held"
+    ).fetchall()
+    assert (aggregate_id, attempts, due) == (stuck, 1, True)
+    assert re.search(rf"order {stuck}, version 2.*too large", reason, re.IGNORECASE)
+    # It is tried again and refused again, the more seldom the more often; then it is parked.
+    for attempt in range(2, held.MAX_ATTEMPTS + 1):
+        assert held.retry(store.connection, stuck) == [stuck]
+        relay.publish_batch()
+        assert store.connection.execute("SELECT attempts FROM outbox_held").fetchall() == [(attempt,)]
+    assert store.connection.execute("SELECT retry_at FROM outbox_held").fetchall() == [(None,)]
+    relay.close()
+    # A relay that can send it lets it go, in order, once somebody has said so.
+    with connect(database_url) as connection:
+        able = Relay(connection, kafka, TOPIC_PARTITIONS)
+        assert able.publish_batch() == 0
+        held.unpark(store.connection)
+        assert able.publish_batch() == 2
+        able.publish_batch()
+    assert versions_of(messages_of(kafka))[str(stuck)] == [1, 2, 3]
+    assert store.connection.execute("SELECT FROM outbox_held").fetchall() == []
+
+
+def test_relays_share_the_shards_and_take_over_what_another_leaves(
+    store: Store, kafka: KafkaAddress, database_url: str
+) -> None:
+    with connect(database_url) as one, connect(database_url) as two:
+        first, second = (Relay(connection, kafka, TOPIC_PARTITIONS, SHORT_LEASE_S) for connection in (one, two))
+        with running(first):
+            wait_for(lambda: owners(store) == {first.relay_id: SHARDS})
+            with running(second):
+                wait_for(lambda: owners(store) == {first.relay_id: SHARDS // 2, second.relay_id: SHARDS // 2})
+                orders = [uuid4() for _ in range(40)]
+                for order_id in orders:
+                    execute(store, order_id, *CART)
+                wait_for(lambda: unpublished(store) == 0)
+            wait_for(lambda: owners(store) == {first.relay_id: SHARDS})
+    assert owners(store) == {}
+    assert versions_of(messages_of(kafka)) == {str(order_id): [1, 2, 3, 4, 5, 6] for order_id in orders}
+
+
+def test_a_killed_relay_is_replaced_and_a_suspended_one_does_no_harm(
+    store: Store, kafka: KafkaAddress, database_url: str, eventlib_environment: dict[str, str]
+) -> None:
+    orders = [uuid4() for _ in range(60)]
+    with background(eventlib_environment, "run", "relay") as away, connect(database_url) as connection:
+        wait_for(lambda: sum(owners(store).values()) == SHARDS)
+        writer = threading.Thread(target=write, args=(database_url, orders))
+        writer.start()
+        wait_for(lambda: unpublished(store) == 0 and messages_of(kafka))
+        away.send_signal(signal.SIGSTOP)
+        second = Relay(connection, kafka, TOPIC_PARTITIONS)
+        with running(second):
+            writer.join()
+            wait_for(lambda: owners(store) == {second.relay_id: SHARDS} and unpublished(store) == 0)
+            away.send_signal(signal.SIGCONT)  # it may send again what it had fetched
+            wait_for(lambda: len(owners(store)) == 2)
+            write(database_url, more := [uuid4() for _ in range(20)])
+            wait_for(lambda: unpublished(store) == 0)
+            away.kill()
+            write(database_url, still := [uuid4() for _ in range(20)])
+            wait_for(lambda: unpublished(store) == 0)
+    published = versions_of(messages_of(kafka))
+    assert published.keys() == {str(order_id) for order_id in [*orders, *more, *still]}
+    for versions in published.values():
+        assert list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5, 6]
+
+
+def write(database_url: str, orders: list[UUID]) -> None:
+    with Store.open(database_url) as store:
+        for order_id in orders:
+            execute(store, order_id, *CART)
+
+
+def test_rows_of_a_shard_that_was_lost_are_not_forgotten(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    execute(store, uuid4(), *CART)
+    original = relay._forget
+
+    def lose_and_forget() -> None:
+        store.connection.execute("UPDATE relay_shards SET owner = gen_random_uuid(), epoch = epoch + 1")
+        original()
+
+    relay._forget = lose_and_forget  # type: ignore[method-assign]
+    assert relay.publish_batch() == 0
+    assert unpublished(store) == len(CART)
+
+
+def test_who_commits_late_is_not_skipped_and_nothing_comes_twice(store: Store, database_url: str) -> None:
+    window = Unpublished(store.connection)
+    everything = range(SHARDS)
+    assert window.page(everything, 100) == window.page(everything, 100) == []
+    late_order, order_id = uuid4(), uuid4()
+    with Store.open(database_url) as late, late.connection.transaction():
+        execute(late, late_order, *CART[:2])
+        execute(store, order_id, *CART[:3])
+        assert [row.version for row in window.page(everything, 2)] == [1, 2]
+        execute(store, order_id, CART[3])  # is not part of the window that was begun
+        assert [row.version for row in window.page(everything, 2)] == [3]
+        assert [row.version for row in window.page(everything, 2)] == [4]
+        assert window.page(everything, 2) == []
+    assert [(UUID(row.aggregate_id), row.version) for row in window.page(everything, 100)] == [
+        (late_order, 1),
+        (late_order, 2),
+    ]
+    window.look_at_all()
+    assert len(window.page(everything, 100)) == 6
+
+
+def test_a_parked_aggregate_waits_and_the_others_do_not(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    parked, other = uuid4(), uuid4()
+    held.park(store.connection, parked, "asked to by an operator")
+    execute(store, parked, *CART)
+    execute(store, other, *CART)
+    assert relay.publish_batch() == len(CART) and unpublished(store) == len(CART)
+    assert versions_of(messages_of(kafka)).keys() == {str(other)}
+    assert held.unpark(store.connection, parked) == [parked]
+    assert relay.publish_batch() == len(CART)
+    relay.publish_batch()
+    assert store.connection.execute("SELECT FROM outbox_held").fetchall() == []
+
+
+def test_the_relay_stops_though_the_broker_does_not_answer(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
+) -> None:
+    relay, stop = Relay(other_connection, kafka, TOPIC_PARTITIONS), Stop()
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    execute(store, uuid4(), *CART)
+    process = psutil.Process(broker.status().pid)
+    worker = threading.Thread(target=relay.run, args=(stop,))
+    process.suspend()
+    try:
+        worker.start()
+        threading.Event().wait(1)
+        stop.set()
+        worker.join(10)
+        assert not worker.is_alive()
+    finally:
+        process.resume()
+    assert unpublished(store) == len(CART) and owners(store) == {}
+    assert Relay(other_connection, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
