@@ -1,50 +1,61 @@
-"""`eventlib projections verify | rebuild`: is the read model what the log says, and if not, make it so."""
+"""`eventlib projections ...`: are the read models what the log says, and if not, make them so."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
+import msgspec
 import typer
+from rich.table import Table
 
-from eventlib.cli.context import opened_store
+from eventlib.cli.context import opened_store, projection_named
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.projection import Projection
+from eventlib.projections.parking import parked, replay_parked
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import SHOWN, Verification, verify
+from eventlib.projections.tables import pause
 
 app = typer.Typer(name="projections", help="The read models.", no_args_is_help=True)
 
+Name = Annotated[str, typer.Argument(help="The projection.")]
+NameOrFirst = Annotated[str, typer.Argument(help="The projection.", show_default=True)]
+
 
 @app.command(name="rebuild")
-def rebuild_projection() -> None:
-    """Make order_projections anew from the log. Readers see the old rows until it is done; the projector waits."""
+def rebuild_projection(name: NameOrFirst = ORDER_PROJECTIONS.name) -> None:
+    """Make a projection anew from the log. Readers see the old rows until it is done; the projector waits."""
+    projection = projection_named(name)
     with opened_store() as store, progress() as bar:
-        task = bar.add_task(f"rebuilding {ORDER_PROJECTIONS.name}", total=None)
-        rows = rebuild(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+        task = bar.add_task(f"rebuilding {name}", total=None)
+        rows = rebuild(store, projection, lambda aggregates: bar.advance(task, aggregates))
     results.print(f"{rows} orders folded from the log")
 
 
-def verify_with_progress() -> Verification:
+def verify_with_progress(projection: Projection[Any] = ORDER_PROJECTIONS) -> Verification:
     """Compare the read model with the log behind a progress bar."""
     with opened_store() as store, progress() as bar:
-        task = bar.add_task(f"verifying {ORDER_PROJECTIONS.name}", total=None)
-        return verify(store, ORDER_PROJECTIONS, lambda aggregates: bar.advance(task, aggregates))
+        task = bar.add_task(f"verifying {projection.name}", total=None)
+        return verify(store, projection, lambda aggregates: bar.advance(task, aggregates))
 
 
 @app.command(name="verify")
 def verify_projection(
+    name: NameOrFirst = ORDER_PROJECTIONS.name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
-    """Compare every row of order_projections with the fold of its order's events.
+    """Compare every row of a projection with the fold of its order's events.
 
     Exit code 0 if every order has a row and every row is what the log says at the version that it claims; 1 if a row
     differs or belongs to no order; 3 if orders have no row yet.
     """
-    result = verify_with_progress()
+    result = verify_with_progress(projection_named(name))
     if as_json:
         print_json(
             {
-                "projection": ORDER_PROJECTIONS.name,
+                "projection": name,
                 "aggregates": result.aggregates,
                 "equal": result.equal,
                 "behind": result.behind,
@@ -67,3 +78,61 @@ def verify_projection(
         raise typer.Exit(1)
     if result.missing:
         raise typer.Exit(3)
+
+
+@app.command(name="parked")
+def show_parked(
+    name: Annotated[str | None, typer.Argument(help="The projection; by default all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
+    """The aggregates that projections have left behind, and at which event. Exit code 0 if there are none, else 1."""
+    if name is not None:
+        projection_named(name)
+    with opened_store() as store:
+        found = parked(store.connection, name)
+    if as_json:
+        print_json({"parked": msgspec.to_builtins(found)})
+    elif found:
+        table = Table("projection", "aggregate", "version", "since", "attempts", "why", box=None)
+        for one in found:
+            since = f"{one.parked_at:%Y-%m-%d %H:%M:%S}"
+            why = f"{one.error} ({one.place})"
+            table.add_row(one.projection, str(one.aggregate_id), str(one.version), since, str(one.attempts), why)
+        results.print(table)
+    else:
+        results.print("nothing is parked")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def replay(
+    name: Name, aggregate_id: Annotated[UUID | None, typer.Argument(help="Only this aggregate.")] = None
+) -> None:
+    """Bring what a projection has left behind up to date from the log, after the fold was mended. Exit code 1 if some of it
+    stays behind."""
+    stays = 0
+    with opened_store() as store:
+        wanted = None if aggregate_id is None else [aggregate_id]
+        for one in replay_parked(store, projection_named(name), wanted):
+            stays += one.error is not None
+            now = f"still parked: {one.error}" if one.error else f"at version {one.version}"
+            results.print(f"{one.aggregate_id} is {now}")
+    raise typer.Exit(1 if stays else 0)
+
+
+@app.command(name="pause")
+def pause_projection(name: Name) -> None:
+    """Have a projection rest; its readers go on seeing what it has."""
+    _pause(name, paused=True)
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Have a paused projection go on where it was."""
+    _pause(name, paused=False)
+
+
+def _pause(name: str, paused: bool) -> None:
+    with opened_store() as store:
+        pause(store.connection, projection_named(name), paused)
+    results.print(f"{name} {'is paused' if paused else 'goes on'}")

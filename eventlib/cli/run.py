@@ -11,16 +11,16 @@ from typing import Annotated
 import psycopg
 import typer
 
-from eventlib.cli.context import services, settings
+from eventlib.cli.context import projection_named, services, settings
 from eventlib.cli.output import notes, progress
 from eventlib.errors import ServiceUnavailable
 from eventlib.orders import ORDER
-from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.orders.projections import PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.pipeline.catch_up import PATIENCE_S, catch_up
 from eventlib.pipeline.supervisor import Supervisor
-from eventlib.projections.projector import Projector
+from eventlib.projections.projectors import run_projectors
 from eventlib.stopping import Stop
 from eventlib.store.connection import connect
 from eventlib.store.snapshotter import Snapshotter
@@ -52,11 +52,14 @@ def relay(supervised_by: SupervisedBy = None) -> None:
 
 
 @app.command()
-def projector(supervised_by: SupervisedBy = None) -> None:
-    """Keep order_projections up to date until SIGTERM. Several projectors share the work."""
+def projector(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these projections; by default all.")] = None,
+    supervised_by: SupervisedBy = None,
+) -> None:
+    """Keep the projections up to date until SIGTERM. Several projectors share the work."""
     stop = _stop(supervised_by)
-    with connect(services().database_url, "eventlib projector") as connection:
-        Projector(connection, services().kafka, settings().topic_partitions, ORDER_PROJECTIONS).run(stop)
+    chosen = [projection_named(name) for name in names] if names else PROJECTIONS
+    run_projectors(services().database_url, services().kafka, settings().topic_partitions, chosen, stop)
 
 
 @app.command()
@@ -77,7 +80,7 @@ def everything(
     with supervised_workers() as supervisor:
         if until_caught_up:
             left = show_catching_up(supervisor, stop, patience)
-            if left.left:
+            if left.left or left.parked:
                 notes.print(f"stopped with work left: {left}")
                 raise typer.Exit(1)
         else:
@@ -110,7 +113,7 @@ def show_catching_up(supervisor: Supervisor, stop: Stop, patience_s: float = PAT
         # A connection each time, so that a restart of the database is survived, also when it cuts this very statement.
         try:
             with connect(database_url) as connection:
-                return backlog(connection, admin, [ORDER_PROJECTIONS])
+                return backlog(connection, admin, PROJECTIONS)
         except psycopg.OperationalError as error:
             raise ServiceUnavailable(f"the database was lost: {error}") from None
 

@@ -13,7 +13,7 @@ from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.embedded.service import ServiceStatus
 from eventlib.errors import EventlibError, MigrationError
-from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
+from eventlib.orders.projections import PROJECTIONS
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.projections.tables import ensure_tables
 from eventlib.services import Part
@@ -138,4 +138,4 @@ def _schema_status(reachable: bool) -> SchemaStatus:
 
 def _backlog() -> Backlog:
     with connect(services().database_url) as connection:
-        return backlog(connection, reach(services().kafka), [ORDER_PROJECTIONS])
+        return backlog(connection, reach(services().kafka), PROJECTIONS)

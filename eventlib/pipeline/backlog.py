@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -23,11 +23,13 @@ class Backlog:
         unpublished: outbox rows that Kafka has not acknowledged yet.
         oldest_s: age of the oldest of them, in seconds; 0.0 when there are none.
         unapplied: messages that a projection has not applied yet, by projection.
+        parked: aggregates that a projection has left behind, by projection; those that have left none are not named.
     """
 
     unpublished: int
     oldest_s: float
     unapplied: dict[str, int]
+    parked: dict[str, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -37,6 +39,7 @@ class Backlog:
     def __str__(self) -> str:
         parts = [f"{self.unpublished} events unpublished (the oldest for {self.oldest_s:.1f} s)"]
         parts += [f"{count} messages not applied to {name}" for name, count in self.unapplied.items()]
+        parts += [f"{count} aggregates parked by {name}" for name, count in self.parked.items()]
         return ", ".join(parts)
 
 
@@ -47,10 +50,16 @@ def backlog(connection: Connection, admin: AdminClient, projections: Iterable[Pr
         ServiceUnavailable: the broker does not answer.
     """
     unpublished, oldest_s = connection.execute(query("outbox_backlog")).fetchall()[0]
-    unapplied = {}
+    unapplied, parked = {}, {}
+    topics: dict[str, tuple[dict[int, int], str]] = {}
     for projection in projections:
         topic = topic_of(projection.aggregate.name)
-        ends = end_offsets(admin, topic)
-        applied = applied_offsets(connection, projection.name, topic, topic_id(admin, topic)) if ends else {}
+        if topic not in topics:
+            found = end_offsets(admin, topic)
+            topics[topic] = found, topic_id(admin, topic) if found else ""
+        ends, known_as = topics[topic]
+        applied = applied_offsets(connection, projection.name, topic, known_as)
         unapplied[projection.name] = sum(max(0, end - applied.get(partition, 0)) for partition, end in ends.items())
-    return Backlog(unpublished, oldest_s, unapplied)
+        if count := connection.execute(query("parked_count"), {"projection": projection.name}).fetchall()[0][0]:
+            parked[projection.name] = count
+    return Backlog(unpublished, oldest_s, unapplied, parked)

@@ -2,41 +2,90 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Generic
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
 from uuid import UUID
 
+import msgspec
+import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eventlib.codec import decoder_for
-from eventlib.errors import ProjectionError
+from eventlib.errors import EventlibError, ProjectionError, UnreadableEvent
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.offsets import applied_offsets, record_offsets
+from eventlib.projections.parking import Poison, park, parked_among
 from eventlib.projections.rows import write_rows
 from eventlib.projections.statements import statement
+from eventlib.projections.tables import check_version, is_paused
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
+from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
 from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
 
 BATCH_MESSAGES = 2000
 POLL_S = 0.1
+LOOK_S = 1.0
+"""How often a projector looks whether it is paused, or its table was made anew by another version."""
 
 log = logging.getLogger(__name__)
 
+# A lock that two transactions wait for in turn, or a connection limit: the same batch again is likely to get through.
+_again = retry(
+    retry=retry_if_exception_type((psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(0.01, max=0.5),
+    reraise=True,
+)
+
+
+@dataclass
+class _Folded(Generic[S]):
+    """The state of an aggregate and the version that it is of."""
+
+    version: int
+    state: S
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A row to be written, and what to say if the table refuses it."""
+
+    row: Row
+    if_refused: Poison
+
+
+class _CannotTake(Exception):
+    """An event cannot be taken; what was folded before it can be kept."""
+
+    def __init__(self, poison: Poison) -> None:
+        super().__init__(poison.error)
+        self.poison = poison
+
 
 class Projector(Generic[S]):
-    """Keeps one projection up to date from its topic; several of them share the topic's partitions."""
+    """Keeps one projection up to date from its topic; several of them share the topic's partitions.
+
+    A batch is folded and committed before the next one is asked for, so when a partition is taken away, nothing of it is
+    left to drain. An event that cannot be taken parks its aggregate, and nobody else.
+    """
 
     def __init__(
         self, connection: Connection, kafka: KafkaAddress, topic_partitions: int, projection: Projection[S]
     ) -> None:
+        # What is lost in a crash of the server is lost with its offsets, and applied again: no need to wait for the disk.
+        connection.execute("SET synchronous_commit TO off")
         self._connection = connection
         self._store = Store(connection)
         self._kafka = kafka
@@ -47,20 +96,25 @@ class Projector(Generic[S]):
         self._admin = admin
         self._topic_id = topic_id(admin, self._topic)
         self._source = source_of(log_id(connection))
+        self._paused = False
 
     def run(self, stop: Stop) -> None:
-        """Consume and apply until `stop`.
+        """Consume and apply until `stop`, resting while the projection is paused.
 
         Raises:
-            ProjectionError: an event cannot be applied, and going on would skip it.
-            UnreadableEvent: a message is not one of eventlib's.
+            ProjectionError: the table is another version's, the messages are another log's, or the log was set back.
             psycopg.OperationalError: the database is gone.
         """
         source = consumer(self._kafka, self._projection.name)
+        looked = -LOOK_S
         try:
             source.subscribe([self._topic], on_assign=self._resume)
             log.info("projecting %s", self._projection.name)
             while not stop:
+                if time.monotonic() - looked >= LOOK_S:
+                    check_version(self._connection, self._projection)
+                    self._paused, looked = is_paused(self._connection, self._projection), time.monotonic()
+                    (source.pause if self._paused else source.resume)(source.assignment())
                 first = source.poll(POLL_S)
                 if first is not None:
                     # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
@@ -72,69 +126,126 @@ class Projector(Generic[S]):
         """Fold messages into the read model and record the offsets, in one transaction.
 
         Raises:
-            ProjectionError: a message reports an error, or an event before it is in neither the read model nor the log.
-            UnreadableEvent: a message is not one of eventlib's.
+            ProjectionError: a message reports an error, comes from another log, or is ahead of the log.
         """
         next_offsets: dict[int, int] = {}
         by_aggregate: dict[UUID, list[IncomingEvent]] = defaultdict(list)
+        unreadable: list[dict[str, Any]] = []
         for message in messages:
             if (error := message.error()) is not None:
                 raise ProjectionError(f"{self._projection.name}: consuming {self._topic} failed: {error.str()}")
-            event = incoming_event(message)
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None and offset is not None
+            next_offsets[partition] = offset + 1
+            try:
+                event = incoming_event(message)
+            except UnreadableEvent as problem:
+                unreadable.append({"partition": partition, "offset": offset, "error": str(problem)})
+                continue
             if event.source != self._source:
                 raise ProjectionError(
                     f"{self._projection.name}: {event.place} has an event of {event.source.decode(errors='replace')}, and "
                     f"this database's log is {self._source.decode()}: two logs must not share a Kafka"
                 )
             by_aggregate[event.aggregate_id].append(event)
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None and offset is not None
-            next_offsets[partition] = offset + 1
+        self._apply(by_aggregate, unreadable, next_offsets)
+
+    @_again
+    def _apply(
+        self,
+        by_aggregate: dict[UUID, list[IncomingEvent]],
+        unreadable: list[dict[str, Any]],
+        next_offsets: dict[int, int],
+    ) -> None:
+        name = self._projection.name
         with self._connection.transaction():
-            self._write_rows(by_aggregate)
-            record_offsets(self._connection, self._projection.name, self._topic, self._topic_id, next_offsets)
+            poison = self._write_rows(by_aggregate)
+            park(self._connection, name, poison)
+            if unreadable:
+                found = {
+                    "projection": name,
+                    "topic_id": self._topic_id,
+                    "messages": msgspec.json.encode(unreadable).decode(),
+                }
+                self._connection.execute(query("unreadable_write"), found)
+            record_offsets(self._connection, name, self._topic, self._topic_id, next_offsets)
+        for one in poison:
+            log.error("%s: %s is parked at version %d: %s", name, one.aggregate_id, one.version, one.error)
+        for message in unreadable:
+            log.error("%s: skipped: %s", name, message["error"])
 
-    def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> None:
+    def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> list[Poison]:
+        """Fold and write what can be; what cannot."""
+        behind = parked_among(self._connection, self._projection.name, by_aggregate)
         decode = decoder_for(self._projection.initial)
-        found = self._connection.execute(
-            statement("projection_read", self._projection), {"keys": list(by_aggregate)}
-        ).fetchall()
-        present = {key: (version, decode(state)) for key, version, state in found}
-        rows: list[Row] = []
+        wanted = {"keys": list(by_aggregate.keys() - behind)}
+        found = self._connection.execute(statement("projection_read", self._projection), wanted).fetchall()
+        present = {key: (version, state) for key, version, state in found}
+        candidates: list[_Candidate] = []
+        poison: dict[UUID, Poison] = {}
         for aggregate_id, events in by_aggregate.items():
-            before, state = present.get(aggregate_id, (0, None))
-            version, folded = self._fold(aggregate_id, before, state or self._projection.initial(), events)
-            if version > before:
-                rows.append(self._projection.row_of(aggregate_id, folded, version))
-        if rows:
-            write_rows(self._connection, self._projection, rows)
-
-    def _fold(self, aggregate_id: UUID, version: int, state: S, events: Sequence[IncomingEvent]) -> tuple[int, S]:
-        """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""
-        projection = self._projection
-        for event in events:
-            if event.version <= version:
+            if aggregate_id in behind:
                 continue
-            for recorded in self._missing(aggregate_id, version, event.version - 1):
-                state, version = self._folded(state, recorded, event.place), recorded.version
-            if event.version != version + 1:
-                raise ProjectionError(
-                    f"{projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
-                    f"nothing after version {version}: the database was set back to an earlier state"
-                )
-            for recorded in event.recorded(projection.aggregate):
-                state = self._folded(state, recorded, event.place)
-            version = event.version
-        return version, state
+            before, encoded = present.get(aggregate_id, (0, None))
+            folded = _Folded(before, self._projection.initial() if encoded is None else decode(encoded))
+            try:
+                self._fold(aggregate_id, folded, events)
+            except _CannotTake as problem:
+                poison[aggregate_id] = problem.poison
+            if folded.version > before:
+                try:
+                    row = self._projection.row_of(aggregate_id, folded.state, folded.version)
+                except Exception as error:
+                    reason = f"its state at version {folded.version} does not become a row: {error!r}"
+                    poison[aggregate_id] = Poison(aggregate_id, before + 1, events[0].place, reason)
+                else:
+                    candidates.append(_Candidate(row, Poison(aggregate_id, before + 1, events[0].place, "")))
+        poison.update({one.aggregate_id: one for one in self._write(candidates)})
+        return list(poison.values())
 
-    def _folded(self, state: S, recorded: Recorded[Event], place: str) -> S:
+    def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
+        """Write all rows in one statement; when the table refuses one, each by itself, to find which."""
         try:
-            return self._projection.apply(state, recorded)
-        except Exception as error:
-            raise ProjectionError(
-                f"{self._projection.name}: version {recorded.version} of {recorded.aggregate_id} ({place}) cannot be "
-                f"folded: {error!r}"
-            ) from error
+            with self._connection.transaction():
+                write_rows(self._connection, self._projection, [one.row for one in candidates])
+            return []
+        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+            if len(candidates) == 1:
+                return [
+                    msgspec.structs.replace(one.if_refused, error=f"the table refuses its row: {str(error).strip()}")
+                    for one in candidates
+                ]
+            return [problem for one in candidates for problem in self._write([one])]
+
+    def _fold(self, aggregate_id: UUID, folded: _Folded[S], events: Sequence[IncomingEvent]) -> None:
+        """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""
+        for event in events:
+            if event.version <= folded.version:
+                continue
+            try:
+                self._take(folded, self._missing(aggregate_id, folded.version, event.version - 1))
+                in_order = event.version == folded.version + 1
+                if in_order:
+                    self._take(folded, event.recorded(self._projection.aggregate))
+            except psycopg.Error:
+                raise
+            except Exception as error:  # whatever the fold raises: it is this aggregate's trouble, and nobody else's
+                known = isinstance(error, EventlibError)
+                reason = str(error) if known else f"it cannot be folded: {error!r}"
+                raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason)) from error
+            if not in_order:
+                raise ProjectionError(
+                    f"{self._projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
+                    f"nothing after version {folded.version}: the database was set back to an earlier state"
+                )
+
+    def _take(self, folded: _Folded[S], events: Iterable[Recorded[Event]]) -> None:
+        """Fold events; a stored event that stands for several moves the version only with all of them."""
+        for version, parts in itertools.groupby(events, key=lambda recorded: recorded.version):
+            state = folded.state
+            for recorded in parts:
+                state = self._projection.apply(state, recorded)
+            folded.state, folded.version = state, version
 
     def _missing(self, aggregate_id: UUID, after: int, until: int) -> list[Recorded[Event]]:
         if after == until:
@@ -145,12 +256,14 @@ class Projector(Generic[S]):
         return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))
 
     def _resume(self, source: Consumer, assigned: list[TopicPartition]) -> None:
-        """On assignment, go on where the projection's own table says, not where the group's offsets say."""
+        """Go on with newly assigned partitions where the projection's own table says, not where the group's offsets say."""
         self._topic_id = topic_id(self._admin, self._topic)
         known = applied_offsets(self._connection, self._projection.name, self._topic, self._topic_id)
         for partition in assigned:
             partition.offset = known.get(partition.partition, 0)
         try:
-            source.assign(assigned)
+            source.incremental_assign(assigned)
+            if self._paused:
+                source.pause(assigned)
         except KafkaException as error:
             raise ProjectionError(f"{self._projection.name}: assignment of {self._topic} failed: {error}") from None

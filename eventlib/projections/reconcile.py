@@ -138,6 +138,16 @@ def _compare(
     state, logged_version = projection.replay(events, until=version)
     if row is None:
         return Reconciliation(aggregate_id, logged_version, None, None, ())
-    folded: dict[str, Any] = msgspec.to_builtins(projection.row_of(aggregate_id, state, min(version, logged_version)))
+    made = projection.row_of(aggregate_id, state, min(version, logged_version))
+    folded: dict[str, Any] = msgspec.to_builtins(made)
+    times = msgspec.to_builtins(made, builtin_types=(datetime,))
+    projected = {
+        name: _instant(value) if isinstance(times.get(name), datetime) else value for name, value in projected.items()
+    }
     fields = [FieldComparison(name, folded.get(name), projected.get(name)) for name in {**folded, **projected}]
     return Reconciliation(aggregate_id, logged_version, version, projected_at, fields)
+
+
+def _instant(rendered: str | None) -> Any:
+    """A time as PostgreSQL renders it in JSON, in the way that we do."""
+    return None if rendered is None else msgspec.to_builtins(datetime.fromisoformat(rendered))

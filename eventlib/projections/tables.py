@@ -53,6 +53,23 @@ def built_version(connection: Connection, projection: Projection[Any]) -> int | 
     return None if row is None else row[0]
 
 
+def is_paused(connection: Connection, projection: Projection[Any]) -> bool:
+    """Whether somebody has had the projection rest."""
+    row = connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
+    return row is not None and row[1] is not None
+
+
+def pause(connection: Connection, projection: Projection[Any], paused: bool) -> None:
+    """Have a projection rest, or go on. A projector notices within a second; what it has consumed by then, it applies.
+
+    Raises:
+        ProjectionError: it has no table yet.
+    """
+    parameters = {"projection": projection.name, "paused": paused}
+    if connection.execute(query("projection_pause"), parameters).fetchone() is None:
+        raise ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")
+
+
 def check_version(connection: Connection, projection: Projection[Any]) -> None:
     """Refuse to go on with a table of another version of the fold.
 

@@ -96,7 +96,8 @@ def consumer(address: KafkaAddress, group: str) -> Consumer:
                 {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1500, "fetch.wait.max.ms": 50}
             ),
             "group.id": group,
-            "partition.assignment.strategy": "range",
+            # Whoever comes or goes takes or leaves some partitions; the others go on meanwhile.
+            "partition.assignment.strategy": "cooperative-sticky",
             "enable.partition.eof": False,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -1,2 +1,2 @@
--- Which version of a projection has made its table.
-SELECT version FROM projections WHERE projection = %(projection)s
+-- Which version of a projection has made its table, and since when it is paused.
+SELECT version, paused_since FROM projections WHERE projection = %(projection)s

@@ -13,7 +13,7 @@ import pytest
 
 from eventlib.cli.run import WORKERS
 from eventlib.orders import ORDER
-from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.projections.reconcile import verify
 from eventlib.store.event_store import Store
 from eventlib.store.snapshot_care import verify_snapshots
@@ -41,8 +41,9 @@ def test_sigkill_of_relay_and_projector_under_load(
     assert killed >= 3
     finished = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
     assert finished.returncode == 0, finished.stderr
-    result = verify(store, ORDER_PROJECTIONS)
-    assert (result.aggregates, result.equal, result.behind) == (len(orders), len(orders), 0)
+    for projection in PROJECTIONS:
+        result = verify(store, projection)
+        assert (result.aggregates, result.equal, result.behind) == (len(orders), len(orders), 0), projection.name
     # In the topic each version stands at least once, and for the first time in order.
     for versions in versions_of(messages_of(kafka)).values():
         assert list(dict.fromkeys(versions)) == list(range(1, len(CART) + 1))
@@ -106,13 +107,20 @@ def test_what_cannot_be_done_is_said_and_not_called_done(
     store: Store, eventlib_environment: dict[str, str], tmp_path: Path
 ) -> None:
     execute(store, uuid4(), *CART)
-    # A constraint that no row of this projection can meet: the projector fails again and again.
-    store.connection.execute("ALTER TABLE order_projections ADD CHECK (item_count > 1000)")
+    # A table that is not there: the projector fails again and again.
+    store.connection.execute("ALTER TABLE order_projections RENAME TO mislaid")
     stuck = eventlib(eventlib_environment, "run", "all", "--until-caught-up", "--patience", "4")
     assert stuck.returncode == 1
     assert "nothing has moved for 4 s" in stuck.stderr and "6 messages not applied to order_projections" in stuck.stderr
-    assert "order_projections_item_count_check" in stuck.stderr
+    store.connection.execute("ALTER TABLE mislaid RENAME TO order_projections")
+    # A constraint that no row can meet: its order is parked, and caught up is not what that is called.
+    store.connection.execute("ALTER TABLE order_projections ADD CHECK (item_count > 1000)")
+    parked = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
+    assert parked.returncode == 1 and "1 aggregates parked by order_projections" in parked.stderr
+    assert "order_projections_item_count_check" in eventlib(eventlib_environment, "projections", "parked").stdout
+    assert eventlib(eventlib_environment, "projections", "replay", "order_projections").returncode == 1
     store.connection.execute("ALTER TABLE order_projections DROP CONSTRAINT order_projections_item_count_check")
+    assert eventlib(eventlib_environment, "projections", "replay", "order_projections").returncode == 0
     healed = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
     assert healed.returncode == 0, healed.stderr
     assert verify(store, ORDER_PROJECTIONS).equal == 1

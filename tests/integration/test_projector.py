@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Producer
+from psycopg import sql
 
-from eventlib.errors import ProjectionError, UnreadableEvent
+from eventlib.errors import ProjectionError
+from eventlib.events import Recorded
 from eventlib.orders import ORDER
-from eventlib.orders.order import Order
-from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.orders.order import Order, evolve
+from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
+from eventlib.projection import Projection
+from eventlib.projections.parking import Poison, Replayed, park, parked, replay_parked
 from eventlib.projections.projector import Projector
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
 from eventlib.projections.staleness import staleness
+from eventlib.projections.tables import pause
+from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
@@ -31,6 +39,7 @@ from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.messages import TOPIC, messages_of
 from tests.orders import CART, USER, execute
 from tests.running import running
+from tests.waiting import wait_for
 
 OrderProjector = Projector[Order]
 
@@ -170,8 +179,9 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be read"),
     ],
 )
-def test_a_strange_message_stops_the_projector_with_its_place(
+def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
     store: Store,
+    relay: Relay,
     kafka: KafkaAddress,
     projector: OrderProjector,
     key: bytes,
@@ -192,9 +202,13 @@ def test_a_strange_message_stops_the_projector_with_its_place(
     stranger = Producer(kafka.configuration())
     stranger.produce(TOPIC, value, key, headers=list(given.items()))
     stranger.flush()
-    with pytest.raises(UnreadableEvent, match=rf"order.events\[\d\] at offset 0.*{reason}"):
-        projector.apply(messages_of(kafka))
-    assert store.connection.execute("SELECT count(*) FROM projection_offsets").fetchall() == [(0,)]
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+    recorded = "SELECT error, '' FROM unreadable_messages UNION ALL SELECT error, place FROM dead_events"
+    ((error, place),) = store.connection.execute(recorded).fetchall()
+    assert re.search(rf"order.events\[\d\] at offset 0.*{reason}", f"{place} {error}")
 
 
 def test_events_of_another_log_are_refused(
@@ -210,18 +224,106 @@ def test_events_of_another_log_are_refused(
     assert store.connection.execute("SELECT count(*) FROM order_projections").fetchall() == [(0,)]
 
 
-def test_an_event_that_cannot_be_folded_is_named(
-    store: Store, relay: Relay, kafka: KafkaAddress, monkeypatch: pytest.MonkeyPatch
+def test_a_poison_event_parks_its_aggregate_until_the_fold_is_mended(
+    store: Store, relay: Relay, kafka: KafkaAddress
 ) -> None:
-    def fold(order: Order, recorded: object) -> Order:
-        raise KeyError("sku")
+    def fold(order: Order, recorded: Recorded[Any]) -> Order:
+        if recorded.aggregate_id == poisoned and recorded.version == 3:
+            raise KeyError("sku")
+        return evolve(order, recorded.event)
 
+    poisoned, healthy = uuid4(), uuid4()
+    for order_id in (poisoned, healthy):
+        execute(store, order_id, *CART[:5])
+    relay.publish_batch()
+    broken = replace(ORDER_PROJECTIONS, fold=fold)
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, broken)
+    projector.apply(messages_of(kafka))
+    (dead,) = parked(store.connection)
+    assert (dead.aggregate_id, dead.version, dead.attempts) == (poisoned, 3, 1) and "KeyError('sku')" in dead.error
+    assert reconcile(store, ORDER_PROJECTIONS, poisoned).projected_version == 2
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == 5
+    for order_id in (poisoned, healthy):
+        execute(store, order_id, *CART[5:])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    assert reconcile(store, ORDER_PROJECTIONS, poisoned).projected_version == 2
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == 6
+    (again,) = replay_parked(store, broken)
+    assert again.version == 2 and "version 3 cannot be folded" in str(again.error)
+    assert [one.attempts for one in parked(store.connection)] == [2]
+    assert list(replay_parked(store, ORDER_PROJECTIONS)) == [Replayed(poisoned, 6, None)]
+    assert parked(store.connection) == [] and verify(store, ORDER_PROJECTIONS).equal == 2
+
+
+def test_a_row_that_the_table_refuses_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    orders = [uuid4() for _ in range(5)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    store.connection.execute(
+        sql.SQL("ALTER TABLE order_projections ADD CHECK (order_id <> {})").format(sql.Literal(orders[2]))
+    )
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    assert [(one.aggregate_id, one.version) for one in parked(store.connection)] == [(orders[2], 1)]
+    result = verify(store, ORDER_PROJECTIONS)
+    assert (result.equal, result.missing) == (4, [orders[2]])
+
+
+def test_whoever_catches_up_waits_for_a_projector_that_skips(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
+) -> None:
     order_id = uuid4()
     execute(store, order_id, *CART)
     relay.publish_batch()
-    broken = Projector(store.connection, kafka, TOPIC_PARTITIONS, replace(ORDER_PROJECTIONS, fold=fold))
-    with pytest.raises(ProjectionError, match=rf"version 1 of {order_id} \(order.events\[\d\] at offset 0\) cannot be"):
-        broken.apply(messages_of(kafka))
+    park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
+    with Store.open(database_url) as other, connect(database_url) as looker:
+        thread = threading.Thread(target=lambda: list(replay_parked(other, ORDER_PROJECTIONS)))
+        with store.connection.transaction():
+            projector.apply(messages_of(kafka))  # skips the order, in a transaction that is still open
+            thread.start()
+            waits = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            wait_for(lambda: looker.execute(waits).fetchall() == [(1,)])
+        thread.join(20)
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+def test_a_paused_projection_rests_and_goes_on_where_it_was(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
+) -> None:
+    with Store.open(database_url) as writer:
+        pause(writer.connection, ORDER_PROJECTIONS, paused=True)
+        with running(projector):
+            execute(writer, uuid4(), *CART)
+            relay.publish_batch()
+            threading.Event().wait(1.5)
+            assert verify(writer, ORDER_PROJECTIONS).equal == 0
+            pause(writer.connection, ORDER_PROJECTIONS, paused=False)
+            wait_for(lambda: verify(writer, ORDER_PROJECTIONS).equal == 1)
+
+
+def test_a_table_of_another_version_is_left_alone(store: Store, kafka: KafkaAddress) -> None:
+    newer = replace(ORDER_PROJECTIONS, version=2)
+    with pytest.raises(
+        ProjectionError, match="made by version 1 of it, and this is version 2: run `eventlib projections"
+    ):
+        Projector(store.connection, kafka, TOPIC_PARTITIONS, newer).run(Stop())
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+def test_every_read_model_is_what_its_fold_says(
+    store: Store, relay: Relay, kafka: KafkaAddress, projection: Projection[Any]
+) -> None:
+    for number in range(1, len(CART) + 1):
+        execute(store, uuid4(), *CART[:number])
+    relay.publish_batch()
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, projection).apply(messages_of(kafka))
+    result = verify(store, projection)
+    assert (result.aggregates, result.equal, result.behind, result.orphans) == (len(CART), len(CART), 0, [])
 
 
 def test_the_read_model_can_be_made_anew_from_the_log_alone(store: Store, database_url: str) -> None:

@@ -143,6 +143,8 @@ WHOLE = {
     "projection_lag": "a measurement over everything that was written since an instant",
     "projection_orphans": "a verification looks at every row",
     "outbox_backlog": "counts the outbox, which is all but empty",
+    "parked_read": "everything that projections have left behind",
+    "parked_count": "everything that a projection has left behind",
     "outbox_held": "those few that are held, each with its rows counted",
     "outbox_shards": "counts the outbox, which is all but empty",
     "outbox_unhold": "those few that are held, each with a look for its rows",
@@ -159,6 +161,7 @@ SMALL = {
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
     "outbox_hold", "outbox_moment", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
+    "parked_among", "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip
 """Statements on tables of some rows, on the catalogue, or without a plan."""

@@ -1,0 +1,113 @@
+"""Aggregates that a projection has left behind at an event that it cannot take; everybody else goes on.
+
+What follows such an event is not kept apart: it is in the log. Once the fold is mended, the aggregate is brought up to date
+from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from eventlib.codec import decoder_for
+from eventlib.errors import EventlibError
+from eventlib.projection import Projection, S
+from eventlib.projections.rows import write_rows
+from eventlib.projections.statements import statement
+from eventlib.store.connection import Connection
+from eventlib.store.event_store import Store
+from eventlib.store.queries import query
+
+
+class Poison(msgspec.Struct, frozen=True):
+    """An event that a projection cannot take: which, where it was found, and why."""
+
+    aggregate_id: UUID
+    version: int
+    place: str
+    error: str
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """An aggregate that a projection has left behind before `version`."""
+
+    projection: str
+    aggregate_id: UUID
+    version: int
+    place: str
+    error: str
+    attempts: int
+    parked_at: datetime
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What came of bringing an aggregate up to date: its version then, or why it stays left behind."""
+
+    aggregate_id: UUID
+    version: int
+    error: str | None
+
+
+def parked_among(connection: Connection, projection: str, aggregate_ids: Collection[UUID]) -> set[UUID]:
+    """Those that are left behind; to be asked in the transaction that skips their events."""
+    found = connection.execute(query("parked_among"), {"projection": projection, "keys": list(aggregate_ids)})
+    return {row[0] for row in found}
+
+
+def park(connection: Connection, projection: str, poison: Sequence[Poison]) -> None:
+    """Leave aggregates behind."""
+    if poison:
+        parameters = {"projection": projection, "parked": msgspec.json.encode(poison).decode()}
+        connection.execute(query("parked_write"), parameters)
+
+
+def parked(connection: Connection, projection: str | None = None) -> list[Parked]:
+    """What a projection, or any, has left behind, the longest first."""
+    return [Parked(*row) for row in connection.execute(query("parked_read"), {"projection": projection})]
+
+
+def replay_parked(
+    store: Store, projection: Projection[Any], aggregate_ids: Collection[UUID] | None = None
+) -> Iterator[Replayed]:
+    """Bring what a projection has left behind up to date from the log, each aggregate in a transaction of its own.
+
+    Args:
+        aggregate_ids: only these; by default all.
+    """
+    for one in parked(store.connection, projection.name):
+        if aggregate_ids is None or one.aggregate_id in aggregate_ids:
+            try:
+                yield Replayed(one.aggregate_id, _replay(store, projection, one.aggregate_id), None)
+            except (EventlibError, psycopg.DataError, psycopg.IntegrityError, _FoldFailed) as error:
+                poison = Poison(one.aggregate_id, one.version, one.place, str(error).strip())
+                park(store.connection, projection.name, [poison])
+                yield Replayed(one.aggregate_id, one.version - 1, poison.error)
+
+
+class _FoldFailed(Exception):
+    """The projection's own code has failed."""
+
+
+def _replay(store: Store, projection: Projection[S], aggregate_id: UUID) -> int:
+    connection = store.connection
+    with connection.transaction():
+        connection.execute(query("parked_forget"), {"projection": projection.name, "aggregate_id": aggregate_id})
+        found = connection.execute(statement("projection_read", projection), {"keys": [aggregate_id]}).fetchone()
+        version: int = 0 if found is None else found[1]
+        encoded: str | None = None if found is None else found[2]
+        state = projection.initial() if encoded is None else decoder_for(projection.initial)(encoded)
+        before = version
+        for recorded in store.read(projection.aggregate, aggregate_id, after=version):
+            version = recorded.version
+            try:
+                state = projection.apply(state, recorded)
+            except Exception as error:
+                raise _FoldFailed(f"version {version} cannot be folded: {error!r}") from error
+        if version > before:
+            write_rows(connection, projection, [projection.row_of(aggregate_id, state, version)])
+        return version
