@@ -56,17 +56,20 @@ class Unpublished:
             shards: the same as the last time, unless `look_at_all` was called since.
             limit: rows at most.
         """
-        if self._idle and self._connection.execute(query("outbox_moment")).fetchone() == (self._seen,):
+        if self._idle and self._moment() == self._seen:
             return []
-        xmax, in_progress = parsed_snapshot(self._seen)
-        wanted = {"seen_xmax": xmax, "seen_in_progress": in_progress, "shards": list(shards), "limit": limit}
-        if self._until is None:
-            found = planned_anew(self._connection, query("outbox_window"), wanted).fetchall()
-            until: str = found[0][0]
-        else:
+        wanted = {"shards": list(shards), "limit": limit}
+        if self._until is None and self._seen == _BEGINNING:
+            self._until, self._after = self._moment(), 0
+        if self._until is not None:
             until = self._until
-            rest = {**wanted, "until": until, "after": self._after}
+            rest = {**wanted, "seen": self._seen, "until": until, "after": self._after}
             found = planned_anew(self._connection, query("outbox_window_rest"), rest).fetchall()
+        else:
+            xmax, in_progress = parsed_snapshot(self._seen)
+            late = {**wanted, "seen_xmax": xmax, "seen_in_progress": in_progress}
+            found = planned_anew(self._connection, query("outbox_window"), late).fetchall()
+            until = found[0][0]
         rows = [OutboxRow(*columns) for _, *columns in found if columns[0] is not None]
         if len(rows) == limit:
             self._until, self._after = until, rows[-1].id
@@ -74,3 +77,7 @@ class Unpublished:
             self._seen, self._until = until, None
         self._idle = not rows
         return rows
+
+    def _moment(self) -> str:
+        moment: str = self._connection.execute(query("outbox_moment")).fetchall()[0][0]
+        return moment

@@ -126,8 +126,8 @@ PLANS = {
     "projection_write": Plan({"rows": "[]"}),
     "outbox_window": Plan({**UNSEEN, "shards": list(range(64)), "limit": 2000}, {OUTBOX_TRANSACTION}, anew=True),
     "outbox_window_rest": Plan(
-        {**UNSEEN, "shards": list(range(64)), "limit": 2000, "after": 99_000, "until": "999:99999999:"},
-        {OUTBOX_TRANSACTION},
+        {"seen": "1:1:", "shards": list(range(64)), "limit": 2000, "after": 99_000, "until": "99999999:99999999:"},
+        {"outbox_pkey"},
         anew=True,
     ),
     "outbox_forget": Plan(
