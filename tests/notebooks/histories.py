@@ -14,9 +14,10 @@ from eventlib.events import Event
 from eventlib.orders import ORDER
 from eventlib.orders import commands as c
 from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.projections.rows import columns_of
+from eventlib.projections.statements import statement
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
-from eventlib.store.queries import query
 from tests.orders import USER, metadata
 
 CUSTOMER = {"actor": "customer 7f3c", "device": "iOS 17.4", "ip": "203.0.113.77"}
@@ -88,7 +89,9 @@ def project(store: Store, order_id: UUID, until: int | None = None) -> None:
     for recorded in events:
         state = ORDER_PROJECTIONS.fold(state, recorded)
     row = ORDER_PROJECTIONS.row(order_id, state, len(events))
-    store.connection.execute(query("order_projections_write"), {"rows": msgspec.json.encode([row]).decode()})
+    store.connection.execute(
+        statement("projection_write", ORDER_PROJECTIONS, columns_of(row)), {"rows": msgspec.json.encode([row]).decode()}
+    )
 
 
 def tamper(database_url: str, statement: str, *values: object) -> None:
