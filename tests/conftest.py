@@ -15,9 +15,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.orders.projections import PROJECTIONS
+from eventlib.outbox.relay import Relay
 from eventlib.projections.tables import ensure_tables
 from eventlib.settings import CONFIG_VARIABLE, PREFIX
-from eventlib.store.connection import connect
+from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
@@ -96,6 +97,19 @@ def kafka(broker: EmbeddedKafka) -> Iterator[KafkaAddress]:
     address = KafkaAddress(broker.bootstrap)
     yield address
     delete_topics(address)
+
+
+@pytest.fixture
+def other_connection(database_url: str) -> Iterator[Connection]:
+    """A connection beside that of `store`."""
+    with connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
+    """A relay between this test's servers, which publishes when it is told to."""
+    return Relay(other_connection, kafka, TOPIC_PARTITIONS)
 
 
 def delete_topics(address: KafkaAddress) -> None:

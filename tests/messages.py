@@ -9,6 +9,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from eventlib.streaming.clients import KafkaAddress, reach
+from eventlib.streaming.topics import end_offsets
 
 TOPIC = "order.events"
 
@@ -17,8 +18,7 @@ def messages_of(kafka: KafkaAddress) -> list[Message]:
     """All messages of the topic, partition by partition."""
     reader = Consumer({**kafka.configuration(), "group.id": uuid4().hex, "enable.auto.commit": False})
     found = []
-    for partition in reach(kafka).list_topics(TOPIC).topics[TOPIC].partitions:
-        _, end = reader.get_watermark_offsets(TopicPartition(TOPIC, partition))
+    for partition, end in end_offsets(reach(kafka), TOPIC).items():
         reader.assign([TopicPartition(TOPIC, partition, 0)])
         while end and (not found or found[-1].partition() != partition or found[-1].offset() < end - 1):
             message = reader.poll(10)

@@ -21,11 +21,10 @@ from eventlib.projections.tables import pause
 app = typer.Typer(name="projections", help="The read models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The projection.")]
-NameOrFirst = Annotated[str, typer.Argument(help="The projection.", show_default=True)]
 
 
 @app.command(name="rebuild")
-def rebuild_projection(name: NameOrFirst = ORDER_PROJECTIONS.name) -> None:
+def rebuild_projection(name: Name = ORDER_PROJECTIONS.name) -> None:
     """Make a projection anew from the log. Readers see the old rows until it is done; the projector waits."""
     projection = projection_named(name)
     with opened_store() as store, progress() as bar:
@@ -43,7 +42,7 @@ def verify_with_progress(projection: Projection[Any] = ORDER_PROJECTIONS) -> Ver
 
 @app.command(name="verify")
 def verify_projection(
-    name: NameOrFirst = ORDER_PROJECTIONS.name,
+    name: Name = ORDER_PROJECTIONS.name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Compare every row of a projection with the fold of its order's events.

@@ -33,8 +33,6 @@ class Leases:
         self.relay = uuid4()
         self.epochs: dict[int, int] = {}
         """The epoch of every shard that is owned, by shard."""
-        self.publisher = "relay"
-        self.slot: str | None = None
         self.surplus: set[int] = set()
         """Shards that are owned and are others' share: to be let go as soon as nothing of them is under way."""
         self.any_held = True
@@ -73,11 +71,9 @@ class Leases:
         began = time.monotonic()
         lease = {"relay": self.relay, "ttl": self._lease_s}
         said = {**lease, "place": self._place, "published": published, "error": error}
-        alive, self.publisher, self.slot, self.any_held = self._connection.execute(
-            query("relay_heartbeat"), said
-        ).fetchall()[0]
+        alive, publisher, self.any_held = self._connection.execute(query("relay_heartbeat"), said).fetchall()[0]
         self.epochs = dict(self._connection.execute(query("relay_renew"), lease).fetchall())
-        share = math.ceil(SHARDS / alive) if self.publisher == "relay" else 0
+        share = math.ceil(SHARDS / alive) if publisher == "relay" else 0
         if len(self.epochs) < share:
             wanted = {**lease, "limit": share - len(self.epochs)}
             self.epochs.update(self._connection.execute(query("relay_acquire"), wanted).fetchall())

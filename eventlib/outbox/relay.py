@@ -71,10 +71,7 @@ class Relay:
         while not stop:
             self._keep_leases()
             fetched = self._fetch_and_send()
-            self._sender.wait(0)
-            self._hold_refused()
-            if self._sender.failures:
-                self._recover(stop)
+            self._take_note(0, stop)
             if time.monotonic() - self._forgot_at >= FORGET_AFTER_S or len(self._sender.acknowledged) >= BATCH_ROWS:
                 self._forget()
             pause = POLL_SHORTEST_S if fetched else min(pause * 1.25, POLL_LONGEST_S)
@@ -100,10 +97,7 @@ class Relay:
         fetched = 1
         while (fetched or self._sender.on_the_way) and not stop:
             fetched = self._fetch_and_send()
-            self._sender.wait(0 if fetched else 0.1)
-            self._hold_refused()
-            if self._sender.failures:
-                self._recover(stop)
+            if self._take_note(0 if fetched else 0.1, stop):
                 fetched = 1
             self._forget()
         return self._published - before
@@ -170,10 +164,18 @@ class Relay:
             self._sender.forget(ids)
             self._trouble_s = TROUBLE_SHORTEST_S
 
-    def _hold_refused(self) -> None:
-        """Hold back the aggregates of which a message was refused before it was queued."""
+    def _take_note(self, seconds: float, stop: Stop) -> bool:
+        """See what has become of messages, waiting so long at most; whether one has failed that was queued.
+
+        Whose message was refused before it was queued is held back; after one that failed later, all begins again.
+        """
+        self._sender.wait(seconds)
         while self._sender.refused:
             self._hold(*self._sender.refused.popitem())
+        if not self._sender.failures:
+            return False
+        self._recover(stop)
+        return True
 
     def _recover(self, stop: Stop) -> None:
         """After a failure: keep what was acknowledged, hold back whose message was refused, begin again from the rows."""

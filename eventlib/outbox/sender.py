@@ -96,8 +96,7 @@ class Sender:
         After a message has failed, librdkafka may go on with later ones of the same partition, idempotence or not. So that
         only the rows decide what comes next, nothing is taken over.
         """
-        self._producer.purge()
-        self._producer.flush()
+        self.settle()
         self._producer = producer(self._kafka)
         self._first_failed.clear()
         self.refused.clear()

@@ -14,11 +14,9 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from eventlib.codec import decoder_for
 from eventlib.errors import EventlibError
 from eventlib.projection import Projection, S
-from eventlib.projections.rows import write_rows
-from eventlib.projections.statements import statement
+from eventlib.projections.rows import read_states, write_rows
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
@@ -97,11 +95,9 @@ def _replay(store: Store, projection: Projection[S], aggregate_id: UUID) -> int:
     connection = store.connection
     with connection.transaction():
         connection.execute(query("parked_forget"), {"projection": projection.name, "aggregate_id": aggregate_id})
-        found = connection.execute(statement("projection_read", projection), {"keys": [aggregate_id]}).fetchone()
-        version: int = 0 if found is None else found[1]
-        encoded: str | None = None if found is None else found[2]
-        state = projection.initial() if encoded is None else decoder_for(projection.initial)(encoded)
-        before = version
+        present = read_states(connection, projection, [aggregate_id])
+        before, state = present.get(aggregate_id) or (0, projection.initial())
+        version = before
         for recorded in store.read(projection.aggregate, aggregate_id, after=version):
             version = recorded.version
             try:

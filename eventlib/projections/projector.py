@@ -16,15 +16,13 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from eventlib.codec import decoder_for
 from eventlib.errors import EventlibError, ProjectionError, UnreadableEvent
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.projections.parking import Poison, park, parked_among
-from eventlib.projections.rows import write_rows
-from eventlib.projections.statements import statement
-from eventlib.projections.tables import check_version, is_paused
+from eventlib.projections.rows import read_states, write_rows
+from eventlib.projections.tables import check_table
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
@@ -41,7 +39,7 @@ LOOK_S = 1.0
 
 log = logging.getLogger(__name__)
 
-# A lock that two transactions wait for in turn, or a connection limit: the same batch again is likely to get through.
+# Two transactions that have waited for each other: the same batch again is likely to get through.
 _again = retry(
     retry=retry_if_exception_type((psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)),
     stop=stop_after_attempt(5),
@@ -112,8 +110,7 @@ class Projector(Generic[S]):
             log.info("projecting %s", self._projection.name)
             while not stop:
                 if time.monotonic() - looked >= LOOK_S:
-                    check_version(self._connection, self._projection)
-                    self._paused, looked = is_paused(self._connection, self._projection), time.monotonic()
+                    self._paused, looked = check_table(self._connection, self._projection), time.monotonic()
                     (source.pause if self._paused else source.resume)(source.assignment())
                 first = source.poll(POLL_S)
                 if first is not None:
@@ -177,17 +174,14 @@ class Projector(Generic[S]):
     def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> list[Poison]:
         """Fold and write what can be; what cannot."""
         behind = parked_among(self._connection, self._projection.name, by_aggregate)
-        decode = decoder_for(self._projection.initial)
-        wanted = {"keys": list(by_aggregate.keys() - behind)}
-        found = self._connection.execute(statement("projection_read", self._projection), wanted).fetchall()
-        present = {key: (version, state) for key, version, state in found}
+        present = read_states(self._connection, self._projection, by_aggregate.keys() - behind)
         candidates: list[_Candidate] = []
         poison: dict[UUID, Poison] = {}
         for aggregate_id, events in by_aggregate.items():
             if aggregate_id in behind:
                 continue
-            before, encoded = present.get(aggregate_id, (0, None))
-            folded = _Folded(before, self._projection.initial() if encoded is None else decode(encoded))
+            before, state = present.get(aggregate_id) or (0, self._projection.initial())
+            folded = _Folded(before, state)
             try:
                 self._fold(aggregate_id, folded, events)
             except _CannotTake as problem:

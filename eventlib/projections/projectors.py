@@ -10,7 +10,7 @@ from typing import Any
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.projector import Projector
-from eventlib.projections.tables import check_version
+from eventlib.projections.tables import check_table
 from eventlib.stopping import Stop
 from eventlib.store.connection import connect
 from eventlib.streaming.clients import KafkaAddress, reach
@@ -38,7 +38,7 @@ def run_projectors(
                 said = ""
                 while not stop:
                     try:
-                        check_version(connection, projection)
+                        check_table(connection, projection)
                     except ProjectionError as error:
                         if str(error) != said:
                             log.error("%s", said := str(error))

@@ -12,14 +12,13 @@ from eventlib.projection import Projection
 from eventlib.store.queries import query
 
 
-def statement(name: str, projection: Projection[Any], columns: Sequence[str] = (), table: str | None = None) -> str:
+def statement(name: str, projection: Projection[Any], columns: Sequence[str] = ()) -> str:
     """The text of `sql/queries/<name>.sql` for a projection.
 
     Args:
         columns: of the rows that it writes.
-        table: another one than the projection's, such as the one that a rebuild fills.
     """
-    return _composed(name, table or projection.name, projection.key, tuple(columns))
+    return _composed(name, projection.name, projection.key, tuple(columns))
 
 
 @functools.cache

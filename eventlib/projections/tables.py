@@ -9,24 +9,13 @@ from psycopg import sql
 
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
+from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 
 
-def create_table(connection: Connection, projection: Projection[Any], table: str) -> None:
-    """Make an empty table after a projection's definition, with what the application may do to it.
-
-    Args:
-        connection: of the role that owns the schema.
-        table: its name.
-    """
-    name = sql.Identifier(table)
-    connection.execute(sql.SQL(projection.definition).format(table=name))
-    connection.execute(sql.SQL(query("projection_grant")).format(table=name))
-
-
 def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]) -> list[str]:
-    """Make the tables that are missing; those that are there stay as they are.
+    """Make the tables that are missing, with what the application may do to them; those that are there stay as they are.
 
     Args:
         connection: of the role that owns the schema.
@@ -38,25 +27,15 @@ def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]
     for projection in projections:
         with connection.transaction():
             connection.execute(query("projection_registry_lock"))
-            if built_version(connection, projection) is None:
-                create_table(connection, projection, projection.name)
+            if _registered(connection, projection) is None:
+                table = sql.Identifier(projection.name)
+                connection.execute(sql.SQL(projection.definition).format(table=table))
+                connection.execute(statement("projection_grant", projection))
                 connection.execute(
                     query("projection_register"), {"projection": projection.name, "version": projection.version}
                 )
                 made.append(projection.name)
     return made
-
-
-def built_version(connection: Connection, projection: Projection[Any]) -> int | None:
-    """Which version of a projection its table was made by; None if it has none yet."""
-    row = connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
-    return None if row is None else row[0]
-
-
-def is_paused(connection: Connection, projection: Projection[Any]) -> bool:
-    """Whether somebody has had the projection rest."""
-    row = connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
-    return row is not None and row[1] is not None
 
 
 def pause(connection: Connection, projection: Projection[Any], paused: bool) -> None:
@@ -67,20 +46,31 @@ def pause(connection: Connection, projection: Projection[Any], paused: bool) -> 
     """
     parameters = {"projection": projection.name, "paused": paused}
     if connection.execute(query("projection_pause"), parameters).fetchone() is None:
-        raise ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")
+        raise _without_table(projection)
 
 
-def check_version(connection: Connection, projection: Projection[Any]) -> None:
-    """Refuse to go on with a table of another version of the fold.
+def check_table(connection: Connection, projection: Projection[Any]) -> bool:
+    """Refuse to go on with a table of another version of the fold; whether somebody has had the projection rest.
 
     Raises:
         ProjectionError: there is no table, or another version has made it.
     """
-    built = built_version(connection, projection)
-    if built is None:
-        raise ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")
+    registered = _registered(connection, projection)
+    if registered is None:
+        raise _without_table(projection)
+    built, paused_since = registered
     if built != projection.version:
         raise ProjectionError(
             f"the table of projection {projection.name} was made by version {built} of it, and this is version "
             f"{projection.version}: run `eventlib projections rebuild {projection.name}`"
         )
+    return paused_since is not None
+
+
+def _registered(connection: Connection, projection: Projection[Any]) -> tuple[Any, ...] | None:
+    """Which version has made the table, and since when the projection is paused; None without a table."""
+    return connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
+
+
+def _without_table(projection: Projection[Any]) -> ProjectionError:
+    return ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")

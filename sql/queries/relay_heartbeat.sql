@@ -10,5 +10,5 @@ WITH alive AS (
         last_error_at = coalesce(excluded.last_error_at, relays.last_error_at)
 )
 SELECT 1 + (SELECT count(*) FROM relays WHERE alive_until > clock_timestamp() AND relay <> %(relay)s),
-       publisher, slot, EXISTS (SELECT FROM outbox_held)
+       publisher, EXISTS (SELECT FROM outbox_held)
 FROM outbox_publisher

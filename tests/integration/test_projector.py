@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,19 +44,17 @@ OrderProjector = Projector[Order]
 
 
 @pytest.fixture
-def other_connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        yield connection
-
-
-@pytest.fixture
-def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
-    return Relay(other_connection, kafka, TOPIC_PARTITIONS)
-
-
-@pytest.fixture
 def projector(store: Store, kafka: KafkaAddress) -> OrderProjector:
     return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+
+
+def published(store: Store, relay: Relay, number: int = 1) -> list[UUID]:
+    """The ids of so many new orders whose events are in the topic."""
+    orders = [uuid4() for _ in range(number)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    relay.publish_batch()
+    return orders
 
 
 def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) -> None:
@@ -74,10 +71,7 @@ def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) ->
 def test_the_read_model_equals_the_fold(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
-    orders = [uuid4() for _ in range(10)]
-    for order_id in orders:
-        execute(store, order_id, *CART)
-    relay.publish_batch()
+    published(store, relay, 10)
     project_all(store, kafka, projector)
     result = verify(store, ORDER_PROJECTIONS)
     assert (result.aggregates, result.equal, result.behind) == (10, 10, 0)
@@ -89,10 +83,7 @@ def test_the_read_model_equals_the_fold(
 def test_duplicates_and_any_batching_change_nothing(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
-    orders = [uuid4() for _ in range(5)]
-    for order_id in orders:
-        execute(store, order_id, *CART)
-    relay.publish_batch()
+    published(store, relay, 5)
     messages = messages_of(kafka)
     for start in range(0, len(messages), 3):
         projector.apply(messages[start : start + 3])
@@ -104,9 +95,7 @@ def test_duplicates_and_any_batching_change_nothing(
 
 
 def test_a_gap_is_read_from_the_log(store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    relay.publish_batch()
+    (order_id,) = published(store, relay)
     messages = messages_of(kafka)
     projector.apply([messages[1]])
     assert reconcile(store, ORDER_PROJECTIONS, order_id).projected_version == 2
@@ -118,8 +107,7 @@ def test_a_gap_is_read_from_the_log(store: Store, relay: Relay, kafka: KafkaAddr
 def test_rows_and_offsets_commit_together(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute(store, uuid4(), *CART)
-    relay.publish_batch()
+    published(store, relay)
 
     def fail(*_: object) -> None:
         raise RuntimeError("killed here")
@@ -137,9 +125,7 @@ def test_rows_and_offsets_commit_together(
 def test_a_projector_that_was_overtaken_cannot_undo_newer_rows(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    relay.publish_batch()
+    (order_id,) = published(store, relay)
     messages = messages_of(kafka)
     projector.apply(messages)
     newest = store.connection.execute("SELECT * FROM order_projections").fetchall()
@@ -202,8 +188,7 @@ def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
     stranger = Producer(kafka.configuration())
     stranger.produce(TOPIC, value, key, headers=list(given.items()))
     stranger.flush()
-    execute(store, uuid4(), *CART)
-    relay.publish_batch()
+    published(store, relay)
     projector.apply(messages_of(kafka))
     assert verify(store, ORDER_PROJECTIONS).equal == 1
     recorded = "SELECT error, '' FROM unreadable_messages UNION ALL SELECT error, place FROM dead_events"
@@ -275,9 +260,7 @@ def test_a_row_that_the_table_refuses_parks_its_aggregate_and_no_other(
 def test_whoever_catches_up_waits_for_a_projector_that_skips(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
 ) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    relay.publish_batch()
+    (order_id,) = published(store, relay)
     park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
     with Store.open(database_url) as other, connect(database_url) as looker:
         thread = threading.Thread(target=lambda: list(replay_parked(other, ORDER_PROJECTIONS)))
@@ -355,9 +338,7 @@ def test_the_verification_leaves_no_id_out(store: Store) -> None:
 def test_events_of_a_database_that_was_set_back_are_refused(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    relay.publish_batch()
+    (order_id,) = published(store, relay)
     messages = messages_of(kafka)
     store.connection.execute("DROP TABLE event_store CASCADE")
     store.connection.execute("CREATE TABLE event_store (LIKE outbox)")
@@ -415,9 +396,7 @@ def test_the_backlog_is_what_is_left(
 def test_json_of_the_snapshot_column_is_the_state(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
-    order_id = uuid4()
-    execute(store, order_id, *CART)
-    relay.publish_batch()
+    published(store, relay)
     projector.apply(messages_of(kafka))
     (snapshot,) = store.connection.execute("SELECT snapshot::text FROM order_projections").fetchall()[0]
     assert json.loads(snapshot)["lines"] == {"WIDGET-42": {"quantity": 2, "unit_price_cents": 1499}}

@@ -6,7 +6,6 @@ import re
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import psutil
@@ -36,17 +35,6 @@ from tests.running import running
 from tests.waiting import wait_for
 
 SHORT_LEASE_S = 0.5
-
-
-@pytest.fixture
-def other_connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        yield connection
-
-
-@pytest.fixture
-def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
-    return Relay(other_connection, kafka, TOPIC_PARTITIONS)
 
 
 def unpublished(store: Store) -> int:

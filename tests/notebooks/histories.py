@@ -7,15 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from eventlib.events import Event
 from eventlib.orders import ORDER
 from eventlib.orders import commands as c
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.projections.rows import columns_of
-from eventlib.projections.statements import statement
+from eventlib.projections.rows import write_rows
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
 from tests.orders import USER, metadata
@@ -84,14 +82,8 @@ def write_long(store: Store, order_id: UUID, number: int) -> None:
 
 def project(store: Store, order_id: UUID, until: int | None = None) -> None:
     """Write the order's row as a projector would, up to and including a version."""
-    events = list(store.read(ORDER, order_id, until=until))
-    state = ORDER_PROJECTIONS.initial()
-    for recorded in events:
-        state = ORDER_PROJECTIONS.fold(state, recorded)
-    row = ORDER_PROJECTIONS.row(order_id, state, len(events))
-    store.connection.execute(
-        statement("projection_write", ORDER_PROJECTIONS, columns_of(row)), {"rows": msgspec.json.encode([row]).decode()}
-    )
+    state, version = ORDER_PROJECTIONS.replay(store.read(ORDER, order_id, until=until))
+    write_rows(store.connection, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(order_id, state, version)])
 
 
 def tamper(database_url: str, statement: str, *values: object) -> None:
