@@ -60,6 +60,18 @@ class ProjectionError(EventlibError):
     """A projector cannot go on without skipping an event, and therefore stopped."""
 
 
+class TopicError(EventlibError):
+    """What stands in a topic cannot be consumed without skipping an event, and whoever consumed it stopped."""
+
+
+class PushRefused(EventlibError):
+    """The push service will never take this notification, however often it is tried; others it may."""
+
+
+class PushServiceUnavailable(EventlibError):
+    """The push service does not answer, or takes nothing at present: to be tried again."""
+
+
 class PipelineStuck(EventlibError):
     """There is work left between the outbox and the read models, and nothing of it gets done."""
 

@@ -39,6 +39,13 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _http_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must look like https://push.example/send")
+    return url
+
+
 class Settings(BaseSettings):
     """All settings, immutable. `Settings.load()` reads them and turns what is wrong into one `SettingsError`."""
 
@@ -75,6 +82,18 @@ class Settings(BaseSettings):
 
     topic_partitions: int = Field(default=6, ge=1, le=1024)
     """Partitions of a topic that eventlib creates; an existing topic keeps its own."""
+
+    push_url: Annotated[SecretStr, AfterValidator(_http_url)] | None = None
+    """Where the notifier POSTs its pushes; without it, it writes them to its log."""
+
+    push_token: SecretStr | None = None
+    """Bearer token for `push_url`."""
+
+    push_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long the push service may take, in seconds."""
+
+    notify_within_s: int = Field(default=3600, ge=1, le=30 * 86400)
+    """How old an event may be, in seconds, for somebody to be told of it."""
 
     reports_dir: Annotated[Path, AfterValidator(_absolute)] = Path("reports/out")
     """Where executed reports are published."""

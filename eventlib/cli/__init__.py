@@ -18,7 +18,19 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from eventlib import __version__
-from eventlib.cli import bench, demo, events, orders, outbox, projections, report, run, servers, snapshots
+from eventlib.cli import (
+    bench,
+    demo,
+    events,
+    notifications,
+    orders,
+    outbox,
+    projections,
+    report,
+    run,
+    servers,
+    snapshots,
+)
 from eventlib.cli.output import notes, results
 from eventlib.errors import EventlibError, ReportError
 
@@ -29,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (demo, servers, orders, run, events, outbox, projections, snapshots, report, bench):
+for commands in (demo, servers, orders, run, events, outbox, projections, notifications, snapshots, report, bench):
     app.add_typer(commands.app)
 
 

@@ -18,9 +18,10 @@ from eventlib.cli.run import show_catching_up, supervised_workers
 from eventlib.cli.servers import start
 from eventlib.orders.olist import read_source
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.projections.lag import Lag, database_clock, projection_lag
+from eventlib.projections.lag import Lag, projection_lag
 from eventlib.services import Part
 from eventlib.stopping import Stop
+from eventlib.store.database_clock import database_clock
 
 app = typer.Typer()
 

@@ -1,11 +1,12 @@
-"""`eventlib run relay | projector | snapshotter | all`: the workers beside the log."""
+"""`eventlib run relay | projector | snapshotter | notifier | all`: the workers beside the log."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated
 
 import psycopg
@@ -14,7 +15,10 @@ import typer
 from eventlib.cli.context import projection_named, services, settings
 from eventlib.cli.output import notes, progress
 from eventlib.errors import ServiceUnavailable
+from eventlib.notifications.gateways import HttpGateway, LogGateway
+from eventlib.notifications.notifier import Notifier
 from eventlib.orders import ORDER
+from eventlib.orders.notifications import ORDER_NOTIFICATIONS
 from eventlib.orders.projections import PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
@@ -27,10 +31,11 @@ from eventlib.store.snapshotter import Snapshotter
 from eventlib.streaming.clients import reach
 
 app = typer.Typer(
-    name="run", help="Run the workers: what publishes, projects and takes snapshots.", no_args_is_help=True
+    name="run", help="Run the workers: what publishes, projects, notifies and takes snapshots.", no_args_is_help=True
 )
 
 WORKERS = ("relay", "projector", "snapshotter")
+"""What `run all` runs, and the notifier when there is a push service to send to."""
 
 SupervisedBy = Annotated[int | None, typer.Option(hidden=True, help="End when the process with this pid has ended.")]
 
@@ -70,14 +75,35 @@ def snapshotter(supervised_by: SupervisedBy = None) -> None:
         Snapshotter(connection, [ORDER], settings().snapshot_every).run(stop)
 
 
+@app.command()
+def notifier(supervised_by: SupervisedBy = None) -> None:
+    """Tell customers of their orders until SIGTERM: through EVENTLIB_PUSH_URL, else in the terminal. Several share this."""
+    stop = _stop(supervised_by)
+    known = settings()
+    gateway = (
+        LogGateway()
+        if known.push_url is None
+        else HttpGateway(
+            known.push_url.get_secret_value(),
+            known.push_token.get_secret_value() if known.push_token else None,
+            known.push_timeout_s,
+        )
+    )
+    with connect(services().database_url, "eventlib notifier") as connection:
+        within = timedelta(seconds=known.notify_within_s)
+        Notifier(connection, services().kafka, known.topic_partitions, ORDER_NOTIFICATIONS, gateway, within).run(stop)
+
+
 @app.command(name="all")
 def everything(
     until_caught_up: Annotated[bool, typer.Option(help="Work until nothing is left to do, then exit 0.")] = False,
     patience: Annotated[float, typer.Option(help="Seconds without progress that count as stuck.")] = PATIENCE_S,
 ) -> None:
-    """Run all workers as one process tree, restarting with back-off, until SIGTERM."""
+    """Run all workers as one process tree, restarting with back-off, until SIGTERM. The notifier is among them when there is
+    a push service (EVENTLIB_PUSH_URL) and they are not to end by themselves."""
     stop = Stop().on_signals()
-    with supervised_workers() as supervisor:
+    notifying = settings().push_url is not None and not until_caught_up
+    with supervised_workers((*WORKERS, "notifier") if notifying else WORKERS) as supervisor:
         if until_caught_up:
             left = show_catching_up(supervisor, stop, patience)
             if left.left or left.parked:
@@ -88,15 +114,15 @@ def everything(
 
 
 @contextmanager
-def supervised_workers() -> Iterator[Supervisor]:
-    """All workers as child processes, stopped at the end.
+def supervised_workers(names: Iterable[str] = WORKERS) -> Iterator[Supervisor]:
+    """Workers as child processes, stopped at the end.
 
     Raises:
         ServiceUnavailable: the database or the broker cannot be used; then no worker was started.
     """
     connect(services().database_url).close()
     reach(services().kafka)
-    supervisor = Supervisor({name: ("run", name, "--supervised-by", str(os.getpid())) for name in WORKERS})
+    supervisor = Supervisor({name: ("run", name, "--supervised-by", str(os.getpid())) for name in names})
     try:
         yield supervisor
     finally:

@@ -9,7 +9,6 @@ from typing import Any
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
-from eventlib.store.queries import query
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,3 @@ def projection_lag(connection: Connection, projection: Projection[Any], since: d
     rows = connection.execute(statement("projection_lag", projection), {"since": since}).fetchall()
     aggregates, percentiles = rows[0]
     return Lag(aggregates, *map(float, percentiles)) if aggregates else None
-
-
-def database_clock(connection: Connection) -> datetime:
-    """The time by the database's clock."""
-    now: datetime = connection.execute(query("clock")).fetchall()[0][0]
-    return now

@@ -8,32 +8,28 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 from uuid import UUID
 
 import msgspec
 import psycopg
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from eventlib.errors import EventlibError, ProjectionError, UnreadableEvent
+from eventlib.errors import EventlibError, ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
-from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.projections.parking import Poison, park, parked_among
 from eventlib.projections.rows import read_states, write_rows
 from eventlib.projections.tables import check_table
+from eventlib.projections.topic_reader import Batch, TopicReader
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
-from eventlib.store.log_identity import log_id
-from eventlib.store.queries import query
-from eventlib.streaming.clients import KafkaAddress, consumer, reach
-from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
-from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
+from eventlib.streaming.clients import KafkaAddress
+from eventlib.streaming.messages import IncomingEvent
 
 BATCH_MESSAGES = 2000
-POLL_S = 0.1
 LOOK_S = 1.0
 """How often a projector looks whether it is paused, or its table was made anew by another version."""
 
@@ -86,90 +82,50 @@ class Projector(Generic[S]):
         connection.execute("SET synchronous_commit TO off")
         self._connection = connection
         self._store = Store(connection)
-        self._kafka = kafka
         self._projection = projection
-        self._topic = topic_of(projection.aggregate.name)
-        admin = reach(kafka)
-        ensure_topic(admin, self._topic, topic_partitions)
-        self._admin = admin
-        self._topic_id = topic_id(admin, self._topic)
-        self._source = source_of(log_id(connection))
-        self._paused = False
+        self._reader = TopicReader(connection, kafka, topic_partitions, projection.aggregate, projection.name)
 
     def run(self, stop: Stop) -> None:
         """Consume and apply until `stop`, resting while the projection is paused.
 
         Raises:
-            ProjectionError: the table is another version's, the messages are another log's, or the log was set back.
+            ProjectionError: the table is another version's, or the log was set back.
+            TopicError: the messages are another log's.
             psycopg.OperationalError: the database is gone.
         """
-        source = consumer(self._kafka, self._projection.name)
         looked = -LOOK_S
-        try:
-            source.subscribe([self._topic], on_assign=self._resume)
+        with self._reader.joined() as member:
             log.info("projecting %s", self._projection.name)
             while not stop:
                 if time.monotonic() - looked >= LOOK_S:
-                    self._paused, looked = check_table(self._connection, self._projection), time.monotonic()
-                    (source.pause if self._paused else source.resume)(source.assignment())
-                first = source.poll(POLL_S)
-                if first is not None:
-                    # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
-                    self.apply([first, *source.consume(BATCH_MESSAGES - 1, 0)])
-        finally:
-            source.close()
+                    self._reader.rest(member, check_table(self._connection, self._projection))
+                    looked = time.monotonic()
+                if messages := self._reader.poll(member, BATCH_MESSAGES):
+                    self.apply(messages)
 
     def apply(self, messages: Sequence[Message]) -> None:
         """Fold messages into the read model and record the offsets, in one transaction.
 
         Raises:
-            ProjectionError: a message reports an error, comes from another log, or is ahead of the log.
+            ProjectionError: an event is ahead of the log.
+            TopicError: a message reports an error, or comes from another log.
         """
-        next_offsets: dict[int, int] = {}
-        by_aggregate: dict[UUID, list[IncomingEvent]] = defaultdict(list)
-        unreadable: list[dict[str, Any]] = []
-        for message in messages:
-            if (error := message.error()) is not None:
-                raise ProjectionError(f"{self._projection.name}: consuming {self._topic} failed: {error.str()}")
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None and offset is not None
-            next_offsets[partition] = offset + 1
-            try:
-                event = incoming_event(message)
-            except UnreadableEvent as problem:
-                unreadable.append({"partition": partition, "offset": offset, "error": str(problem)})
-                continue
-            if event.source != self._source:
-                raise ProjectionError(
-                    f"{self._projection.name}: {event.place} has an event of {event.source.decode(errors='replace')}, and "
-                    f"this database's log is {self._source.decode()}: two logs must not share a Kafka"
-                )
-            by_aggregate[event.aggregate_id].append(event)
-        self._apply(by_aggregate, unreadable, next_offsets)
+        self._apply(self._reader.decode(messages))
 
     @_again
-    def _apply(
-        self,
-        by_aggregate: dict[UUID, list[IncomingEvent]],
-        unreadable: list[dict[str, Any]],
-        next_offsets: dict[int, int],
-    ) -> None:
+    def _apply(self, batch: Batch) -> None:
         name = self._projection.name
+        by_aggregate: dict[UUID, list[IncomingEvent]] = defaultdict(list)
+        for event in batch.events:
+            by_aggregate[event.aggregate_id].append(event)
         with self._connection.transaction():
             poison = self._write_rows(by_aggregate)
             park(self._connection, name, poison)
-            if unreadable:
-                found = {
-                    "projection": name,
-                    "topic_id": self._topic_id,
-                    "messages": msgspec.json.encode(unreadable).decode(),
-                }
-                self._connection.execute(query("unreadable_write"), found)
-            record_offsets(self._connection, name, self._topic, self._topic_id, next_offsets)
+            self._reader.record(batch.next_offsets, batch.unreadable)
         for one in poison:
             log.error("%s: %s is parked at version %d: %s", name, one.aggregate_id, one.version, one.error)
-        for message in unreadable:
-            log.error("%s: skipped: %s", name, message["error"])
+        for message in batch.unreadable:
+            log.error("%s: skipped: %s", name, message.error)
 
     def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> list[Poison]:
         """Fold and write what can be; what cannot."""
@@ -248,16 +204,3 @@ class Projector(Generic[S]):
             "%s: versions %d to %d of %s come from the log", self._projection.name, after + 1, until, aggregate_id
         )
         return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))
-
-    def _resume(self, source: Consumer, assigned: list[TopicPartition]) -> None:
-        """Go on with newly assigned partitions where the projection's own table says, not where the group's offsets say."""
-        self._topic_id = topic_id(self._admin, self._topic)
-        known = applied_offsets(self._connection, self._projection.name, self._topic, self._topic_id)
-        for partition in assigned:
-            partition.offset = known.get(partition.partition, 0)
-        try:
-            source.incremental_assign(assigned)
-            if self._paused:
-                source.pause(assigned)
-        except KafkaException as error:
-            raise ProjectionError(f"{self._projection.name}: assignment of {self._topic} failed: {error}") from None

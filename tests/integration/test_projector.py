@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from psycopg import sql
 
-from eventlib.errors import ProjectionError
+from eventlib.errors import ProjectionError, TopicError
 from eventlib.events import Recorded
 from eventlib.orders import ORDER
 from eventlib.orders.order import Order, evolve
@@ -112,7 +112,7 @@ def test_rows_and_offsets_commit_together(
     def fail(*_: object) -> None:
         raise RuntimeError("killed here")
 
-    monkeypatch.setattr("eventlib.projections.projector.record_offsets", fail)
+    monkeypatch.setattr("eventlib.projections.topic_reader.record_offsets", fail)
     with pytest.raises(RuntimeError, match="killed here"):
         projector.apply(messages_of(kafka))
     tables = "SELECT (SELECT count(*) FROM order_projections), (SELECT count(*) FROM projection_offsets)"
@@ -202,9 +202,7 @@ def test_events_of_another_log_are_refused(
     with scratch_database(server_url, 1) as other_url, Store.open(other_url) as other:
         execute(other, uuid4(), *CART)
         Relay(other.connection, kafka, TOPIC_PARTITIONS).publish_batch()
-    with pytest.raises(
-        ProjectionError, match=r"at offset 0 has an event of urn:uuid:.*two logs must not share a Kafka"
-    ):
+    with pytest.raises(TopicError, match=r"at offset 0 has an event of urn:uuid:.*two logs must not share a Kafka"):
         projector.apply(messages_of(kafka))
     assert store.connection.execute("SELECT count(*) FROM order_projections").fetchall() == [(0,)]
 

@@ -143,6 +143,8 @@ WHOLE = {
     "projection_lag": "a measurement over everything that was written since an instant",
     "projection_orphans": "a verification looks at every row",
     "outbox_backlog": "counts the outbox, which is all but empty",
+    "notifications_count": "a look at what has become of all pushes, by hand",
+    "notifications_unsent": "the newest ones from an index of those few that were not sent",
     "parked_read": "everything that projections have left behind",
     "parked_count": "everything that a projection has left behind",
     "outbox_held": "those few that are held, each with its rows counted",
@@ -161,6 +163,7 @@ SMALL = {
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
     "outbox_hold", "outbox_moment", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
+    "notification_claim", "notification_settle", "notifications_expire",
     "parked_among", "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip

@@ -99,6 +99,7 @@ def test_it_has_been_granted_what_it_needs_and_nobody_else_anything(application:
             "dead_events": everything,
             "unreadable_messages": everything,
             "projection_lag": everything,
+            "notifications": everything,
             "relays": everything,
             "relay_shards": ["SELECT", "UPDATE"],
             "outbox_held": everything,

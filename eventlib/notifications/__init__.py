@@ -1,0 +1,1 @@
+"""Pushes: what is told to whom, once, through a gateway."""

@@ -1,0 +1,151 @@
+"""Reads the topic of an aggregate for a group whose offsets are in the database, beside what it makes of the messages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from eventlib.aggregate import Aggregate
+from eventlib.errors import TopicError, UnreadableEvent
+from eventlib.projections.offsets import applied_offsets, record_offsets
+from eventlib.store.connection import Connection
+from eventlib.store.log_identity import log_id
+from eventlib.store.queries import query
+from eventlib.streaming.clients import KafkaAddress, consumer, reach
+from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
+from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
+
+POLL_S = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A message that is no event of eventlib, or a damaged one."""
+
+    partition: int
+    offset: int
+    error: str
+
+
+@dataclass
+class Batch:
+    """Consumed messages: the events in them, what could not be read, and where each partition goes on after them."""
+
+    events: list[IncomingEvent] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    next_offsets: dict[int, int] = field(default_factory=dict)
+
+
+class TopicReader:
+    """A member of a consumer group that goes on where the group's offsets in the database say.
+
+    Attributes:
+        group: the consumer group, and whose offsets these are.
+        topic: that it reads.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        kafka: KafkaAddress,
+        topic_partitions: int,
+        aggregate: Aggregate[Any, Any],
+        group: str,
+    ) -> None:
+        self.group = group
+        self.topic = topic_of(aggregate.name)
+        self._connection = connection
+        self._kafka = kafka
+        self._admin = reach(kafka)
+        ensure_topic(self._admin, self.topic, topic_partitions)
+        self._topic_id = topic_id(self._admin, self.topic)
+        self._source = source_of(log_id(connection))
+        self._paused = False
+
+    @contextmanager
+    def joined(self) -> Iterator[Consumer]:
+        """Be a member of the group; at the end leave it, so that others take over at once."""
+        member = consumer(self._kafka, self.group)
+        try:
+            member.subscribe([self.topic], on_assign=self._resume)
+            yield member
+        finally:
+            member.close()
+
+    def rest(self, member: Consumer, paused: bool) -> None:
+        """Ask for no more messages, or for some again; stays a member."""
+        self._paused = paused
+        (member.pause if paused else member.resume)(member.assignment())
+
+    def poll(self, member: Consumer, limit: int) -> list[Message]:
+        """The next messages, as soon as there are some; none after `POLL_S`."""
+        first = member.poll(POLL_S)
+        # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
+        return [] if first is None else [first, *member.consume(limit - 1, 0)]
+
+    def rewind(self, member: Consumer, messages: Sequence[Message]) -> None:
+        """Have these messages, the last ones that were asked for, come again."""
+        first: dict[int, int] = {}
+        for message in messages:
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None and offset is not None
+            first.setdefault(partition, offset)
+        for partition, offset in first.items():
+            member.seek(TopicPartition(self.topic, partition, offset))
+
+    def decode(self, messages: Sequence[Message]) -> Batch:
+        """Read the headers of messages.
+
+        Raises:
+            TopicError: a message reports an error, or comes from another log.
+        """
+        batch = Batch()
+        for message in messages:
+            if (error := message.error()) is not None:
+                raise TopicError(f"{self.group}: consuming {self.topic} failed: {error.str()}")
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None and offset is not None
+            batch.next_offsets[partition] = offset + 1
+            try:
+                event = incoming_event(message)
+            except UnreadableEvent as problem:
+                batch.unreadable.append(Unreadable(partition, offset, str(problem)))
+                continue
+            if event.source != self._source:
+                raise TopicError(
+                    f"{self.group}: {event.place} has an event of {event.source.decode(errors='replace')}, and "
+                    f"this database's log is {self._source.decode()}: two logs must not share a Kafka"
+                )
+            batch.events.append(event)
+        return batch
+
+    def record(self, next_offsets: dict[int, int], unreadable: Sequence[Unreadable] = ()) -> None:
+        """Record how far the group has come; to be called in the transaction that holds what was made of the messages."""
+        if unreadable:
+            found = {
+                "projection": self.group,
+                "topic_id": self._topic_id,
+                "messages": msgspec.json.encode(unreadable).decode(),
+            }
+            self._connection.execute(query("unreadable_write"), found)
+        record_offsets(self._connection, self.group, self.topic, self._topic_id, next_offsets)
+
+    def _resume(self, member: Consumer, assigned: list[TopicPartition]) -> None:
+        """Go on with newly assigned partitions where the database says, not where the group's offsets in Kafka say."""
+        self._topic_id = topic_id(self._admin, self.topic)
+        known = applied_offsets(self._connection, self.group, self.topic, self._topic_id)
+        for partition in assigned:
+            partition.offset = known.get(partition.partition, 0)
+        try:
+            member.incremental_assign(assigned)
+            if self._paused:
+                member.pause(assigned)
+        except KafkaException as error:
+            raise TopicError(f"{self.group}: assignment of {self.topic} failed: {error}") from None
