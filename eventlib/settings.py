@@ -83,6 +83,15 @@ class Settings(BaseSettings):
     topic_partitions: int = Field(default=6, ge=1, le=1024)
     """Partitions of a topic that eventlib creates; an existing topic keeps its own."""
 
+    ready_within_s: float = Field(default=5.0, gt=0)
+    """How old an event may be, in seconds, that is not published or not in a read model, in a pipeline that is ready."""
+
+    monitor_host: str = "127.0.0.1"
+    """The address on which the monitor listens; it asks nobody for a password."""
+
+    monitor_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port on which the monitor listens; without it `run all` has none, and `run monitor` takes 9464."""
+
     push_url: Annotated[SecretStr, AfterValidator(_http_url)] | None = None
     """Where the notifier POSTs its pushes; without it, it writes them to its log."""
 

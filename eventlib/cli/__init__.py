@@ -22,6 +22,7 @@ from eventlib.cli import (
     bench,
     demo,
     events,
+    freshness,
     notifications,
     orders,
     outbox,
@@ -41,7 +42,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (demo, servers, orders, run, events, outbox, projections, notifications, snapshots, report, bench):
+for commands in (
+    demo,
+    servers,
+    orders,
+    run,
+    freshness,
+    events,
+    outbox,
+    projections,
+    notifications,
+    snapshots,
+    report,
+    bench,
+):
     app.add_typer(commands.app)
 
 

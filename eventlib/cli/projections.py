@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked, replay_parked
+from eventlib.projections.read import read_row
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import SHOWN, Verification, verify
 from eventlib.projections.tables import pause
@@ -38,6 +40,29 @@ def verify_with_progress(projection: Projection[Any] = ORDER_PROJECTIONS) -> Ver
     with opened_store() as store, progress() as bar:
         task = bar.add_task(f"verifying {projection.name}", total=None)
         return verify(store, projection, lambda aggregates: bar.advance(task, aggregates))
+
+
+@app.command()
+def show(
+    name: Name,
+    aggregate_id: Annotated[UUID, typer.Argument(help="The order.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
+    """One row, as of when it is and how stale. Exit code 1 if there is none."""
+    with opened_store() as store:
+        found = read_row(store.connection, projection_named(name), aggregate_id)
+    if found is None:
+        notes.print(f"{name} has no row of {aggregate_id}")
+        raise typer.Exit(1)
+    if as_json:
+        print_json(dataclasses.asdict(found))
+        return
+    for column, value in found.row.items():
+        if column != "snapshot":
+            results.print(f"{column}: {value}")
+    late = found.staleness
+    stale = f"{late.behind_events} events behind, for {late.waiting_s:.1f} s" if late.behind_events else "up to date"
+    results.print(f"written at {found.projected_at:%Y-%m-%d %H:%M:%S.%f} UTC, {stale}; ETag {found.etag}")
 
 
 @app.command(name="verify")

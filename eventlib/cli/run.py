@@ -1,4 +1,4 @@
-"""`eventlib run relay | projector | snapshotter | notifier | all`: the workers beside the log."""
+"""`eventlib run relay | projector | snapshotter | notifier | monitor | all`: the workers beside the log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import psycopg
@@ -23,6 +24,7 @@ from eventlib.orders.projections import PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.pipeline.catch_up import PATIENCE_S, catch_up
+from eventlib.pipeline.monitor import SHARED, Monitor, run_monitor
 from eventlib.pipeline.supervisor import Supervisor
 from eventlib.projections.projectors import run_projectors
 from eventlib.stopping import Stop
@@ -35,7 +37,9 @@ app = typer.Typer(
 )
 
 WORKERS = ("relay", "projector", "snapshotter")
-"""What `run all` runs, and the notifier when there is a push service to send to."""
+"""What `run all` runs; beside them the notifier when there is a push service, and the monitor when it has a port."""
+
+MONITOR_PORT = 9464
 
 SupervisedBy = Annotated[int | None, typer.Option(hidden=True, help="End when the process with this pid has ended.")]
 
@@ -94,16 +98,28 @@ def notifier(supervised_by: SupervisedBy = None) -> None:
         Notifier(connection, services().kafka, known.topic_partitions, ORDER_NOTIFICATIONS, gateway, within).run(stop)
 
 
+@app.command()
+def monitor(supervised_by: SupervisedBy = None) -> None:
+    """Serve /metrics (OpenMetrics), /ready and /live until SIGTERM."""
+    stop = _stop(supervised_by)
+    known = settings()
+    made = Monitor(services().database_url, services().kafka, PROJECTIONS, known.ready_within_s)
+    run_monitor(made, known.monitor_host, known.monitor_port or MONITOR_PORT, stop)
+
+
 @app.command(name="all")
 def everything(
     until_caught_up: Annotated[bool, typer.Option(help="Work until nothing is left to do, then exit 0.")] = False,
     patience: Annotated[float, typer.Option(help="Seconds without progress that count as stuck.")] = PATIENCE_S,
 ) -> None:
-    """Run all workers as one process tree, restarting with back-off, until SIGTERM. The notifier is among them when there is
-    a push service (EVENTLIB_PUSH_URL) and they are not to end by themselves."""
+    """Run all workers as one process tree, restarting with back-off, until SIGTERM. Unless they are to end by themselves,
+    the notifier is among them if there is a push service (EVENTLIB_PUSH_URL), and the monitor if it has a port."""
     stop = Stop().on_signals()
-    notifying = settings().push_url is not None and not until_caught_up
-    with supervised_workers((*WORKERS, "notifier") if notifying else WORKERS) as supervisor:
+    names = list(WORKERS)
+    if not until_caught_up:
+        names += ["notifier"] if settings().push_url is not None else []
+        names += ["monitor"] if settings().monitor_port is not None else []
+    with _counting_together(), supervised_workers(names) as supervisor:
         if until_caught_up:
             left = show_catching_up(supervisor, stop, patience)
             if left.left or left.parked:
@@ -111,6 +127,17 @@ def everything(
                 raise typer.Exit(1)
         else:
             supervisor.run(stop)
+
+
+@contextmanager
+def _counting_together() -> Iterator[None]:
+    """A folder in which the workers count, so that the monitor can tell what all of them have counted."""
+    if SHARED in os.environ:
+        yield
+    else:
+        with TemporaryDirectory(prefix="eventlib-metrics-") as folder:
+            os.environ[SHARED] = folder
+            yield
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
+from eventlib.pipeline.positions import positions
 from eventlib.projection import Projection
-from eventlib.projections.offsets import applied_offsets
+from eventlib.projections.parking import parked_counts
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
-from eventlib.streaming.topics import end_offsets, topic_id, topic_of
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,8 @@ def backlog(connection: Connection, admin: AdminClient, projections: Iterable[Pr
         ServiceUnavailable: the broker does not answer.
     """
     unpublished, oldest_s = connection.execute(query("outbox_backlog")).fetchall()[0]
-    unapplied, parked = {}, {}
-    topics: dict[str, tuple[dict[int, int], str]] = {}
-    for projection in projections:
-        topic = topic_of(projection.aggregate.name)
-        if topic not in topics:
-            found = end_offsets(admin, topic)
-            topics[topic] = found, topic_id(admin, topic) if found else ""
-        ends, known_as = topics[topic]
-        applied = applied_offsets(connection, projection.name, topic, known_as)
-        unapplied[projection.name] = sum(max(0, end - applied.get(partition, 0)) for partition, end in ends.items())
-        if count := connection.execute(query("parked_count"), {"projection": projection.name}).fetchall()[0][0]:
-            parked[projection.name] = count
-    return Backlog(unpublished, oldest_s, unapplied, parked)
+    unapplied = {
+        name: sum(one.unapplied for one in by_partition.values())
+        for name, by_partition in positions(connection, admin, projections).items()
+    }
+    return Backlog(unpublished, oldest_s, unapplied, parked_counts(connection, list(unapplied)))

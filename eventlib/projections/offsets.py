@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from eventlib.store.connection import Connection
@@ -16,10 +18,14 @@ def applied_offsets(connection: Connection, projection: str, topic: str, topic_i
 
 def record_offsets(
     connection: Connection, projection: str, topic: str, topic_id: str, next_offsets: dict[int, int]
-) -> None:
-    """Record the next offset to apply, by partition; to be called in the transaction that applied what came before."""
+) -> datetime | None:
+    """Record the next offset to apply, by partition; to be called in the transaction that applied what came before.
+
+    Returns:
+        The time by the database's clock; None when nothing of this was new.
+    """
     offsets = [{"partition": partition, "next_offset": offset} for partition, offset in next_offsets.items()]
-    connection.execute(
+    recorded = connection.execute(
         query("offsets_write"),
         {
             "projection": projection,
@@ -27,4 +33,5 @@ def record_offsets(
             "topic_id": topic_id,
             "offsets": msgspec.json.encode(offsets).decode(),
         },
-    )
+    ).fetchall()
+    return recorded[-1][0] if recorded else None

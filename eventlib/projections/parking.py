@@ -69,6 +69,11 @@ def parked(connection: Connection, projection: str | None = None) -> list[Parked
     return [Parked(*row) for row in connection.execute(query("parked_read"), {"projection": projection})]
 
 
+def parked_counts(connection: Connection, projections: Sequence[str]) -> dict[str, int]:
+    """How many aggregates projections have left behind; those that have left none are not named."""
+    return dict(connection.execute(query("parked_counts"), {"projections": list(projections)}).fetchall())
+
+
 def replay_parked(
     store: Store, projection: Projection[Any], aggregate_ids: Collection[UUID] | None = None
 ) -> Iterator[Replayed]:

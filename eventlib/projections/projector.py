@@ -19,6 +19,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from eventlib.errors import EventlibError, ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
+from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.parking import Poison, park, parked_among
 from eventlib.projections.rows import read_states, write_rows
 from eventlib.projections.tables import check_table
@@ -83,6 +84,7 @@ class Projector(Generic[S]):
         self._connection = connection
         self._store = Store(connection)
         self._projection = projection
+        self._lag = LagRecord(projection.name)
         self._reader = TopicReader(connection, kafka, topic_partitions, projection.aggregate, projection.name)
 
     def run(self, stop: Stop) -> None:
@@ -102,6 +104,9 @@ class Projector(Generic[S]):
                     looked = time.monotonic()
                 if messages := self._reader.poll(member, BATCH_MESSAGES):
                     self.apply(messages)
+                if self._lag.due:
+                    self._lag.flush(self._connection)
+        self._lag.flush(self._connection)
 
     def apply(self, messages: Sequence[Message]) -> None:
         """Fold messages into the read model and record the offsets, in one transaction.
@@ -119,20 +124,23 @@ class Projector(Generic[S]):
         for event in batch.events:
             by_aggregate[event.aggregate_id].append(event)
         with self._connection.transaction():
-            poison = self._write_rows(by_aggregate)
+            applied, poison = self._write_rows(by_aggregate)
             park(self._connection, name, poison)
-            self._reader.record(batch.next_offsets, batch.unreadable)
+            visible_at = self._reader.record(batch.next_offsets, batch.unreadable)
+        if visible_at is not None:
+            self._lag.add(visible_at, [(event.partition, event.recorded_at) for event in applied])
         for one in poison:
             log.error("%s: %s is parked at version %d: %s", name, one.aggregate_id, one.version, one.error)
         for message in batch.unreadable:
             log.error("%s: skipped: %s", name, message.error)
 
-    def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> list[Poison]:
-        """Fold and write what can be; what cannot."""
+    def _write_rows(self, by_aggregate: dict[UUID, list[IncomingEvent]]) -> tuple[list[IncomingEvent], list[Poison]]:
+        """Fold and write what can be: the events that are visible then, and what cannot be taken."""
         behind = parked_among(self._connection, self._projection.name, by_aggregate)
         present = read_states(self._connection, self._projection, by_aggregate.keys() - behind)
         candidates: list[_Candidate] = []
         poison: dict[UUID, Poison] = {}
+        applied: dict[UUID, list[IncomingEvent]] = {}
         for aggregate_id, events in by_aggregate.items():
             if aggregate_id in behind:
                 continue
@@ -150,8 +158,11 @@ class Projector(Generic[S]):
                     poison[aggregate_id] = Poison(aggregate_id, before + 1, events[0].place, reason)
                 else:
                     candidates.append(_Candidate(row, Poison(aggregate_id, before + 1, events[0].place, "")))
-        poison.update({one.aggregate_id: one for one in self._write(candidates)})
-        return list(poison.values())
+                    by_version = {event.version: event for event in events if before < event.version <= folded.version}
+                    applied[aggregate_id] = list(by_version.values())
+        refused = {one.aggregate_id: one for one in self._write(candidates)}
+        visible = [event for aggregate_id in applied.keys() - refused.keys() for event in applied[aggregate_id]]
+        return visible, list({**poison, **refused}.values())
 
     def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
         """Write all rows in one statement; when the table refuses one, each by itself, to find which."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -12,6 +14,14 @@ from eventlib.projection import Projection
 from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
+
+
+@dataclass(frozen=True)
+class ProjectionTable:
+    """Which version of the fold has made a projection's table, and since when the projection is paused, if it is."""
+
+    version: int
+    paused_since: datetime | None
 
 
 def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]) -> list[str]:
@@ -27,7 +37,7 @@ def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]
     for projection in projections:
         with connection.transaction():
             connection.execute(query("projection_registry_lock"))
-            if _registered(connection, projection) is None:
+            if table_of(connection, projection) is None:
                 table = sql.Identifier(projection.name)
                 connection.execute(sql.SQL(projection.definition).format(table=table))
                 connection.execute(statement("projection_grant", projection))
@@ -55,21 +65,21 @@ def check_table(connection: Connection, projection: Projection[Any]) -> bool:
     Raises:
         ProjectionError: there is no table, or another version has made it.
     """
-    registered = _registered(connection, projection)
-    if registered is None:
+    table = table_of(connection, projection)
+    if table is None:
         raise _without_table(projection)
-    built, paused_since = registered
-    if built != projection.version:
+    if table.version != projection.version:
         raise ProjectionError(
-            f"the table of projection {projection.name} was made by version {built} of it, and this is version "
+            f"the table of projection {projection.name} was made by version {table.version} of it, and this is version "
             f"{projection.version}: run `eventlib projections rebuild {projection.name}`"
         )
-    return paused_since is not None
+    return table.paused_since is not None
 
 
-def _registered(connection: Connection, projection: Projection[Any]) -> tuple[Any, ...] | None:
-    """Which version has made the table, and since when the projection is paused; None without a table."""
-    return connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
+def table_of(connection: Connection, projection: Projection[Any]) -> ProjectionTable | None:
+    """What is known of the table; None without one."""
+    row = connection.execute(query("projection_version"), {"projection": projection.name}).fetchone()
+    return ProjectionTable(*row) if row else None
 
 
 def _without_table(projection: Projection[Any]) -> ProjectionError:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -126,8 +127,12 @@ class TopicReader:
             batch.events.append(event)
         return batch
 
-    def record(self, next_offsets: dict[int, int], unreadable: Sequence[Unreadable] = ()) -> None:
-        """Record how far the group has come; to be called in the transaction that holds what was made of the messages."""
+    def record(self, next_offsets: dict[int, int], unreadable: Sequence[Unreadable] = ()) -> datetime | None:
+        """Record how far the group has come; to be called in the transaction that holds what was made of the messages.
+
+        Returns:
+            The time by the database's clock; None when nothing of this was new.
+        """
         if unreadable:
             found = {
                 "projection": self.group,
@@ -135,7 +140,7 @@ class TopicReader:
                 "messages": msgspec.json.encode(unreadable).decode(),
             }
             self._connection.execute(query("unreadable_write"), found)
-        record_offsets(self._connection, self.group, self.topic, self._topic_id, next_offsets)
+        return record_offsets(self._connection, self.group, self.topic, self._topic_id, next_offsets)
 
     def _resume(self, member: Consumer, assigned: list[TopicPartition]) -> None:
         """Go on with newly assigned partitions where the database says, not where the group's offsets in Kafka say."""

@@ -79,7 +79,20 @@ class IncomingEvent:
     source: bytes
     headers: dict[str, bytes]
     value: bytes
+    partition: int
     place: str
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When its transaction began, in UTC, by the database's clock.
+
+        Raises:
+            UnreadableEvent: the header is missing or no time.
+        """
+        try:
+            return datetime.fromisoformat(self.headers["ce_time"].decode())
+        except (KeyError, ValueError) as error:
+            raise _unreadable(self.place, error) from None
 
     def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]:
         """The event in the message, in today's shape: one, or several when an upcaster makes several of it.
@@ -98,7 +111,7 @@ class IncomingEvent:
                 metadata=self.headers["metadata"].decode(),
                 version=self.version,
                 position=int(self.headers["ce_position"]),
-                recorded_at=datetime.fromisoformat(self.headers["ce_time"].decode()),
+                recorded_at=self.recorded_at,
             )
             return aggregate.recorded(stored)
         except (KeyError, ValueError, UnreadableEvent) as error:
@@ -123,6 +136,7 @@ def incoming_event(message: Message) -> IncomingEvent:
             source=headers["ce_source"],
             headers=headers,
             value=value,
+            partition=message.partition() or 0,
             place=place,
         )
     except (KeyError, ValueError, TypeError) as error:

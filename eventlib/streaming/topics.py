@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -71,6 +73,19 @@ def _exists(admin: AdminClient, topic: str) -> bool:
         return admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].error is None
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
+
+
+def group_members(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
+    """How many members each consumer group has; none of one that does not exist.
+
+    Raises:
+        ServiceUnavailable: the broker does not say within 15 s.
+    """
+    try:
+        described = admin.describe_consumer_groups(list(groups), request_timeout=TIMEOUT_S)
+        return {group: len(future.result().members) for group, future in described.items()}
+    except KafkaException as error:
+        raise ServiceUnavailable(f"consumer groups cannot be described: {error.args[0].str()}") from None
 
 
 @_soon

@@ -1,0 +1,45 @@
+"""A look at single messages, beside whoever consumes the topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+from confluent_kafka import TopicPartition
+
+from eventlib.errors import UnreadableEvent
+from eventlib.streaming.clients import KafkaAddress, consumer
+from eventlib.streaming.messages import incoming_event
+
+PATIENCE_S = 3.0
+
+
+def recorded_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> dict[int, datetime | None]:
+    """When the event at an offset of each partition was recorded, in UTC.
+
+    None where that cannot be told: the message is no event of eventlib, or did not come within 3 s.
+    """
+    found: dict[int, datetime | None] = dict.fromkeys(offsets)
+    if not offsets:
+        return found
+    looker = consumer(kafka, "eventlib-monitor")
+    try:
+        # Assigned by hand: it joins no group and takes nobody's partitions.
+        looker.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
+        waiting, deadline = set(offsets), time.monotonic() + PATIENCE_S
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            message = looker.poll(left)
+            if message is None or message.error() is not None or message.partition() not in waiting:
+                continue
+            partition = message.partition()
+            assert partition is not None
+            waiting.remove(partition)
+            looker.pause([TopicPartition(topic, partition)])
+            try:
+                found[partition] = incoming_event(message).recorded_at
+            except UnreadableEvent:
+                found[partition] = None
+    finally:
+        looker.close()
+    return found

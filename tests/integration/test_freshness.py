@@ -1,0 +1,276 @@
+"""Lag, staleness, readiness and the monitor, on a real PostgreSQL and a real Kafka."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from eventlib.errors import ServiceUnavailable
+from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
+from eventlib.outbox.relay import Relay
+from eventlib.pipeline.monitor import Monitor, run_monitor
+from eventlib.pipeline.readiness import readiness
+from eventlib.pipeline.signals import Signals, take_signals
+from eventlib.projections.health import projection_health
+from eventlib.projections.lag_histogram import merged
+from eventlib.projections.lag_record import LagRecord, lag_since
+from eventlib.projections.parking import Poison, park
+from eventlib.projections.projector import Projector
+from eventlib.projections.read import etag, read_row
+from eventlib.projections.tables import pause
+from eventlib.reporting.runner import ReportFailed, run_report
+from eventlib.reporting.verdict import Outcome
+from eventlib.settings import Settings
+from eventlib.stopping import Stop
+from eventlib.store.connection import Connection
+from eventlib.store.database_clock import database_clock
+from eventlib.store.event_store import Store
+from eventlib.streaming.clients import KafkaAddress, reach
+from tests.conftest import TOPIC_PARTITIONS
+from tests.messages import messages_of
+from tests.orders import CART, execute
+from tests.processes import background, eventlib, workers_of
+from tests.waiting import wait_for
+
+LATELY = timedelta(minutes=5)
+
+
+def take(store: Store, kafka: KafkaAddress) -> Signals:
+    return take_signals(store.connection, kafka, reach(kafka), PROJECTIONS)
+
+
+def unready(store: Store, kafka: KafkaAddress, within_s: float = 5.0) -> dict[str, str]:
+    return {part.part: part.finding for part in readiness(take(store, kafka), within_s) if not part.ready}
+
+
+def test_each_event_is_counted_once(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    for _ in range(5):
+        execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    messages = messages_of(kafka)
+    projector.apply(messages[:11] + messages[:11])
+    projector.apply(messages)
+    projector.apply(messages)
+    projector._lag.flush(store.connection)
+    by_partition = lag_since(store.connection, LATELY)["order_projections"]
+    partitions = {message.partition() for message in messages}
+    assert by_partition.keys() == partitions
+    whole = merged(by_partition.values())
+    assert whole.events == len(messages) == 5 * len(CART)
+    first = store.connection.execute("SELECT min(created_at) FROM event_store").fetchall()[0][0]
+    longest = (database_clock(store.connection) - first).total_seconds() * 1000
+    assert 0 < whole.total_ms / whole.events <= longest
+
+
+def test_what_was_measured_adds_up_and_old_minutes_are_forgotten(store: Store) -> None:
+    connection, record = store.connection, LagRecord("mine")
+    now = database_clock(connection)
+    for _ in range(2):
+        record.add(now, [(0, now - timedelta(milliseconds=7)), (1, now - timedelta(milliseconds=30))])
+        record.flush(connection)
+        record.flush(connection)
+    record.add(now - timedelta(days=8), [(0, now - timedelta(days=8))])
+    record._forgot -= 7200
+    record.flush(connection)
+    assert {
+        partition: (one.events, one.total_ms) for partition, one in lag_since(connection, LATELY)["mine"].items()
+    } == {
+        0: (2, 14.0),
+        1: (2, 60.0),
+    }
+    assert connection.execute("SELECT count(*) FROM projection_lag").fetchall() == [(2,)]
+
+
+def test_a_read_says_how_stale_it_is_and_has_a_tag_of_its_own(
+    store: Store, relay: Relay, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    order_id, connection = uuid4(), store.connection
+    assert read_row(connection, ORDER_PROJECTIONS, order_id) is None
+    assert eventlib(eventlib_environment, "projections", "show", "my_orders", str(order_id)).returncode == 1
+    execute(store, order_id, *CART[:3])
+    relay.publish_batch()
+    Projector(connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS).apply(messages_of(kafka))
+    fresh = read_row(connection, ORDER_PROJECTIONS, order_id)
+    assert (
+        fresh and (fresh.version, fresh.etag) == (3, '"order_projections-1-3"') and fresh.staleness.behind_events == 0
+    )
+    execute(store, order_id, *CART[3:])
+    stale = read_row(connection, ORDER_PROJECTIONS, order_id)
+    assert stale and stale.etag == fresh.etag and stale.row == fresh.row
+    assert stale.staleness.behind_events == len(CART) - 3 and stale.staleness.waiting_s > 0
+    assert etag(replace(ORDER_PROJECTIONS, version=2), 3) != fresh.etag
+    shown = eventlib(eventlib_environment, "projections", "show", "order_projections", str(order_id))
+    assert shown.returncode == 0 and "3 events behind" in shown.stdout and "item_count: 3" in shown.stdout
+    as_json = json.loads(
+        eventlib(eventlib_environment, "projections", "show", "order_projections", str(order_id), "--json").stdout
+    )
+    assert as_json["etag"] == fresh.etag and as_json["staleness"]["behind_events"] == 3
+
+
+def test_nothing_at_work_is_not_ready_although_nothing_waits(store: Store, kafka: KafkaAddress) -> None:
+    found = unready(store, kafka)
+    assert found["outbox"] == "no relay is at work"
+    assert all("no projector is at work" in found[projection.name] for projection in PROJECTIONS)
+
+
+def test_a_stalled_worker_is_not_ready(store: Store, kafka: KafkaAddress, eventlib_environment: dict[str, str]) -> None:
+    with background(eventlib_environment, "run", "all") as supervisor:
+        wait_for(lambda: not unready(store, kafka), 60)
+        assert eventlib(eventlib_environment, "ready").returncode == 0
+        execute(store, uuid4(), *CART)
+        wait_for(lambda: not unready(store, kafka))
+        workers = workers_of(supervisor)
+        # Stopped, not killed: nobody starts them again, and what they were connected to still is.
+        workers["relay"].send_signal(signal.SIGSTOP)
+        workers["projector"].send_signal(signal.SIGSTOP)
+        wait_for(lambda: unready(store, kafka).keys() == {"outbox", *(one.name for one in PROJECTIONS)}, 60)
+        said = eventlib(eventlib_environment, "ready", "--json")
+        assert said.returncode == 1 and json.loads(said.stdout)["outbox"]["finding"] == "no relay is at work"
+        for worker in (workers["relay"], workers["projector"]):
+            worker.send_signal(signal.SIGCONT)
+        wait_for(lambda: not unready(store, kafka), 60)
+
+
+def test_what_waits_is_judged_by_its_age_in_the_log(
+    store: Store, relay: Relay, kafka: KafkaAddress, other_connection: Connection
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    assert "6 events has waited" in unready(store, kafka, 0.0)["outbox"]
+    relay.publish_batch()
+    signals = take(store, kafka)
+    (mine, *_) = signals.projections
+    age = "SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float FROM event_store"
+    assert mine.unapplied == len(CART) and 0 < (mine.oldest_s or 0) <= store.connection.execute(age).fetchall()[0][0]
+    assert f"the oldest of {len(CART)} messages has waited" in unready(store, kafka, 0.0)["order_projections"]
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS).apply(messages_of(kafka))
+    assert take(store, kafka).projections[0].oldest_s == 0.0
+    # Neither a resting projection nor a table of another version is fresh.
+    pause(store.connection, ORDER_PROJECTIONS, paused=True)
+    other_connection.execute("UPDATE projections SET version = 7 WHERE projection = 'order_projections'")
+    finding = unready(store, kafka)["order_projections"]
+    assert "it is paused" in finding and "its table is of version 7, not 1" in finding
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def monitored(eventlib_environment: dict[str, str]) -> Iterator[str]:
+    """The address of a monitor beside all workers."""
+    port = free_port()
+    with background({**eventlib_environment, "EVENTLIB_MONITOR_PORT": str(port)}, "run", "all"):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_the_monitor_has_what_an_operator_needs(store: Store, monitored: str) -> None:
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{monitored}/ready", timeout=10).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_for(answers, 60)
+    execute(store, uuid4(), *CART)
+    park(store.connection, "my_orders", [Poison(uuid4(), 3, "here", "a test")])
+
+    def samples() -> dict[tuple[str, str], float]:
+        page = httpx.get(f"{monitored}/metrics", headers={"accept": "application/openmetrics-text"}, timeout=10)
+        assert page.headers["content-type"].startswith("application/openmetrics-text") and page.text.endswith("# EOF\n")
+        return {
+            (sample.name, sample.labels.get("projection") or sample.labels.get("part") or ""): sample.value
+            for family in text_string_to_metric_families(page.text)
+            for sample in family.samples
+            if sample.labels.get("le", "+Inf") == "+Inf"
+        }
+
+    wait_for(lambda: ("eventlib_projection_lag_seconds_bucket", "my_orders") in samples())
+    found = samples()
+    assert found["eventlib_outbox_events", ""] == 0 and found["eventlib_relays", ""] == 1
+    assert found["eventlib_projectors", "my_orders"] == 1 and found["eventlib_ready", "outbox"] == 1
+    assert found["eventlib_projection_parked_aggregates", "my_orders"] == 1
+    assert found["eventlib_projection_parked_aggregates", "order_projections"] == 0
+    assert found["eventlib_projection_lag_seconds_bucket", "my_orders"] == len(CART)
+    assert httpx.get(f"{monitored}/live", timeout=10).text == "alive\n"
+    assert httpx.get(f"{monitored}/metrics", timeout=10).headers["content-type"].startswith("text/plain")
+
+
+def test_a_monitor_without_servers_says_so_and_lives(database_url: str, kafka: KafkaAddress) -> None:
+    nobody = Monitor(database_url, KafkaAddress(f"127.0.0.1:{free_port()}"), PROJECTIONS, 5.0)
+    signals, (part,) = nobody.look()
+    assert signals is None and not part.ready and "Kafka at 127.0.0.1" in part.finding
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ServiceUnavailable, match="cannot listen on"):
+        run_monitor(nobody, "127.0.0.1", taken.getsockname()[1], Stop())
+
+
+def test_the_lag_is_told_on_the_terminal(store: Store, eventlib_environment: dict[str, str]) -> None:
+    execute(store, uuid4(), *CART)
+    assert eventlib(eventlib_environment, "run", "all", "--until-caught-up").returncode == 0
+    shown = eventlib(eventlib_environment, "lag")
+    assert shown.returncode == 0 and "order_projections  6 " in shown.stdout
+    found = json.loads(eventlib(eventlib_environment, "lag", "--json").stdout)
+    assert {name: figures["events"] for name, figures in found["projections"].items()} == {
+        projection.name: len(CART) for projection in PROJECTIONS
+    }
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=database_url, reports_dir=tmp_path / "out", ready_within_s=1e-6)
+
+
+def test_the_report_says_whether_the_promise_was_kept(
+    store: Store, settings: Settings, eventlib_environment: dict[str, str]
+) -> None:
+    nothing = run_report("projection_health", {}, settings)
+    assert nothing.exit_code == 3 and nothing.verdict.outcome is Outcome.NOT_COVERED
+    order_id = uuid4()
+    execute(store, order_id, *CART)
+    now = database_clock(store.connection)
+    for projection in PROJECTIONS:
+        record = LagRecord(projection.name)
+        record.add(now, [(0, now - timedelta(milliseconds=20))] * 99 + [(0, now - timedelta(milliseconds=201))])
+        record.flush(store.connection)
+    behind = run_report("projection_health", {"minutes": "5"}, settings)
+    outcomes = {check.name: check.outcome for check in behind.verdict.checks}
+    assert behind.exit_code == 1 and outcomes == {
+        "Fresh": Outcome.VERIFIED,
+        "Kept up": Outcome.FAILED,
+        "Whole": Outcome.VERIFIED,
+        "Published": Outcome.FAILED,
+    }
+    store.connection.execute("DELETE FROM outbox")
+    for projection in PROJECTIONS:  # what was left behind is told once, as that
+        park(store.connection, projection.name, [Poison(order_id, 1, "here", "a test")])
+    parked = run_report("projection_health", {}, settings)
+    assert [check.name for check in parked.verdict.checks if check.outcome is Outcome.FAILED] == ["Whole"]
+    late = run_report("projection_health", {"promise_ms": "15"}, settings)
+    assert [check.name for check in late.verdict.checks if check.outcome is Outcome.FAILED] == ["Fresh", "Whole"]
+    page = parked.page.read_text()
+    assert str(order_id) in page and "https://" not in page
+    store.connection.execute("DELETE FROM dead_events")
+    assert [one.unseen for one in projection_health(store.connection, list(PROJECTIONS), LATELY, timedelta(0))] == [
+        6
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"), [({"minutes": "0"}, "from 1 to"), ({"promise_ms": "7"}, "give one of 1, 2")]
+)
+def test_parameters_that_make_no_sense(parameters: dict[str, str], message: str, settings: Settings) -> None:
+    with pytest.raises(ReportFailed, match=message):
+        run_report("projection_health", parameters, settings)
