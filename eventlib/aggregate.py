@@ -96,6 +96,11 @@ class Aggregate(Generic[S, C]):
         """The event types of which old shapes may be in the log."""
         return sorted({upcaster.event_type for upcaster in self.upcasters})
 
+    @property
+    def shapes(self) -> set[tuple[str, int]]:
+        """Every type and schema version that this code can read: those of today, and those that are upcast."""
+        return {*self._decoders, *self._upcasters}
+
     def recorded(self, stored: Stored) -> list[Recorded[Event]]:
         """A stored event in today's shape: one event, or several when an upcaster makes several of it.
 

@@ -16,7 +16,7 @@ from eventlib.events import Event, Recorded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,35}(_new|_old)?")
 
 Row = msgspec.Struct | dict[str, Any]
 """The columns of one row but `projected_at`, by name; all rows of a projection have the same ones."""
@@ -38,6 +38,8 @@ class Projection(Generic[S]):
             then makes the table anew. Part of the ETag of every read.
         events: those that `fold` wants to see; the others only move the row's version on. By default all of the aggregate.
         row: `(aggregate id, state, version) -> row`. By default every field of the state is a column.
+        sql_fold: the same fold and row in SQL, for quicker rebuilds: a SELECT over a part of the log, `{partition}`, that
+            gives the columns of every row. What it gives has to be equal to what `fold` and `row` give.
 
     Raises:
         SettingsError: the name is not fit for a table, or an event is not one of the aggregate.
@@ -52,11 +54,12 @@ class Projection(Generic[S]):
     version: int = 1
     events: Sequence[type[Event]] | None = None
     row: Callable[[UUID, S, int], Row] | None = None
+    sql_fold: str | None = field(default=None, repr=False)
     wanted: frozenset[type[Event]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise SettingsError(f"a projection's name is made of 1 to 40 small letters, digits and _: {self.name!r}")
+            raise SettingsError(f"a projection's name is made of 1 to 36 small letters, digits and _: {self.name!r}")
         wanted = self.aggregate.kinds if self.events is None else frozenset(self.events)
         if foreign := sorted(kind.__name__ for kind in wanted - self.aggregate.kinds):
             raise SettingsError(

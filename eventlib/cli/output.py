@@ -7,7 +7,17 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 WIDTH_WITHOUT_TERMINAL = 200
 
@@ -27,6 +37,24 @@ notes = Console(
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON object to standard output, for scripts."""
     results.print(msgspec.json.encode(document).decode())
+
+
+def rate_progress() -> Progress:
+    """A progress bar for many small things: also how many of them in a second."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=notes,
+    )
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 def progress() -> Progress:

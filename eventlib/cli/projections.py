@@ -10,15 +10,16 @@ import msgspec
 import typer
 from rich.table import Table
 
-from eventlib.cli.context import opened_store, projection_named
-from eventlib.cli.output import notes, print_json, progress, results
+from eventlib.cli.context import opened_store, projection_named, services
+from eventlib.cli.output import notes, print_json, progress, rate_progress, results
 from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked, replay_parked
 from eventlib.projections.read import read_row
-from eventlib.projections.rebuild import rebuild
+from eventlib.projections.rebuild import Rebuilt, discard, rebuild, rollback
 from eventlib.projections.reconcile import SHOWN, Verification, verify
 from eventlib.projections.tables import pause
+from eventlib.store.connection import connect
 
 app = typer.Typer(name="projections", help="The read models.", no_args_is_help=True)
 
@@ -26,13 +27,69 @@ Name = Annotated[str, typer.Argument(help="The projection.")]
 
 
 @app.command(name="rebuild")
-def rebuild_projection(name: Name = ORDER_PROJECTIONS.name) -> None:
-    """Make a projection anew from the log. Readers see the old rows until it is done; the projector waits."""
+def rebuild_projection(
+    name: Name = ORDER_PROJECTIONS.name,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many load at once; by default, one a processor.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option(help="Do not go on with a rebuild that was interrupted.")] = False,
+    hold: Annotated[bool, typer.Option(help="Build and compare, and change nothing that readers see.")] = False,
+) -> None:
+    """Make a projection anew from the log, while readers and projectors go on with the old table; then change the two.
+
+    A rebuild that was killed goes on where it was when it is started again.
+    """
     projection = projection_named(name)
-    with opened_store() as store, progress() as bar:
+    with rate_progress() as bar:
         task = bar.add_task(f"rebuilding {name}", total=None)
-        rows = rebuild(store, projection, lambda aggregates: bar.advance(task, aggregates))
-    results.print(f"{rows} orders folded from the log")
+
+        def show(doing: str, done: int, of: int) -> None:
+            bar.update(task, description=f"{doing} {name}")
+            if of:
+                bar.update(task, completed=done, total=max(done, of))
+
+        done = rebuild(services().owner_url, projection, processes=processes, fresh=fresh, hold=hold, progress=show)
+    _show_rebuilt(done, name, hold)
+    raise typer.Exit(1 if done.parked else 0)
+
+
+def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
+    went_on = f"; {done.resumed} partitions were loaded before" if done.resumed else ""
+    results.print(f"{done.rows} orders folded from {done.events} events of the log in {done.seconds:.1f} s{went_on}")
+    if done.caught_up:
+        results.print(f"{done.caught_up} events were written meanwhile, and caught up with")
+    if found := done.comparison:
+        results.print(
+            f"compared with the old table: {found.equal} rows are equal, {found.differing} differ at the same version, "
+            f"{found.moved} are of another version, {found.added} are new, {found.gone} are gone"
+        )
+        for difference in found.differences:
+            columns = "; ".join(f"{column}: {old} is now {new}" for column, (old, new) in difference.columns.items())
+            notes.print(f"{difference.aggregate_id} {columns}")
+    if done.parked:
+        notes.print(f"{done.parked} orders are left behind: `eventlib projections parked {name}` says at which event")
+    if hold:
+        results.print("readers see the old table; `eventlib projections rebuild` goes on from here")
+    elif done.comparison:
+        results.print(
+            f"the old table is kept: `eventlib projections rollback {name}` brings it back, `discard` drops it"
+        )
+
+
+@app.command(name="rollback")
+def roll_back(name: Name) -> None:
+    """Bring back the table that the last rebuild has replaced; it catches up from Kafka with what came since."""
+    with connect(services().owner_url) as connection:
+        rollback(connection, projection_named(name))
+    results.print(f"{name} is the table of before again")
+
+
+@app.command(name="discard")
+def discard_predecessor(name: Name) -> None:
+    """Drop the table that the last rebuild has replaced."""
+    with connect(services().owner_url) as connection:
+        found = discard(connection, projection_named(name))
+    results.print(f"the old table of {name} is gone" if found else f"there was no old table of {name}")
 
 
 def verify_with_progress(projection: Projection[Any] = ORDER_PROJECTIONS) -> Verification:

@@ -51,12 +51,6 @@ class Replayed(msgspec.Struct, frozen=True):
     error: str | None
 
 
-def parked_among(connection: Connection, projection: str, aggregate_ids: Collection[UUID]) -> set[UUID]:
-    """Those that are left behind; to be asked in the transaction that skips their events."""
-    found = connection.execute(query("parked_among"), {"projection": projection, "keys": list(aggregate_ids)})
-    return {row[0] for row in found}
-
-
 def park(connection: Connection, projection: str, poison: Sequence[Poison]) -> None:
     """Leave aggregates behind."""
     if poison:
@@ -86,13 +80,13 @@ def replay_parked(
         if aggregate_ids is None or one.aggregate_id in aggregate_ids:
             try:
                 yield Replayed(one.aggregate_id, _replay(store, projection, one.aggregate_id), None)
-            except (EventlibError, psycopg.DataError, psycopg.IntegrityError, _FoldFailed) as error:
+            except (EventlibError, psycopg.DataError, psycopg.IntegrityError, _ReplayFailed) as error:
                 poison = Poison(one.aggregate_id, one.version, one.place, str(error).strip())
                 park(store.connection, projection.name, [poison])
                 yield Replayed(one.aggregate_id, one.version - 1, poison.error)
 
 
-class _FoldFailed(Exception):
+class _ReplayFailed(Exception):
     """The projection's own code has failed."""
 
 
@@ -108,7 +102,12 @@ def _replay(store: Store, projection: Projection[S], aggregate_id: UUID) -> int:
             try:
                 state = projection.apply(state, recorded)
             except Exception as error:
-                raise _FoldFailed(f"version {version} cannot be folded: {error!r}") from error
+                raise _ReplayFailed(f"version {version} cannot be folded: {error!r}") from error
         if version > before:
-            write_rows(connection, projection, [projection.row_of(aggregate_id, state, version)])
+            try:
+                write_rows(connection, projection, [projection.row_of(aggregate_id, state, version)])
+            except psycopg.Error:
+                raise
+            except Exception as error:
+                raise _ReplayFailed(f"its state at version {version} does not become a row: {error!r}") from error
         return version

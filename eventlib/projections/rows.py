@@ -26,9 +26,17 @@ def read_states(
 def write_rows(connection: Connection, projection: Projection[Any], rows: Sequence[Row]) -> None:
     """Insert or update rows in one statement; a row that is newer in the table stays as it is."""
     if rows:
-        written = statement("projection_write", projection, _columns_of(rows[0]))
+        written = statement("projection_write", projection, columns_of(rows[0]))
         connection.execute(written, {"rows": msgspec.json.encode(rows).decode()})
 
 
-def _columns_of(row: Row) -> Sequence[str]:
+def load_rows(connection: Connection, projection: Projection[Any], rows: Sequence[Row]) -> None:
+    """Insert rows in one statement into a table without keys."""
+    if rows:
+        written = statement("projection_load", projection, columns_of(rows[0]))
+        connection.execute(written, {"rows": msgspec.json.encode(rows).decode()})
+
+
+def columns_of(row: Row) -> Sequence[str]:
+    """The names of a row's columns."""
     return list(row) if isinstance(row, dict) else row.__struct_fields__

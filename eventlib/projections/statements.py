@@ -12,17 +12,18 @@ from eventlib.projection import Projection
 from eventlib.store.queries import query
 
 
-def statement(name: str, projection: Projection[Any], columns: Sequence[str] = ()) -> str:
+def statement(name: str, projection: Projection[Any], columns: Sequence[str] = (), other: str = "") -> str:
     """The text of `sql/queries/<name>.sql` for a projection.
 
     Args:
         columns: of the rows that it writes.
+        other: a second table.
     """
-    return _composed(name, projection.name, projection.key, tuple(columns))
+    return _composed(name, projection.name, projection.key, tuple(columns), other)
 
 
 @functools.cache
-def _composed(name: str, table: str, key: str, columns: tuple[str, ...]) -> str:
+def _composed(name: str, table: str, key: str, columns: tuple[str, ...], other: str) -> str:
     # Identifiers cannot be bound; these are quoted.
     identifiers = [sql.Identifier(column) for column in columns]
     return (
@@ -30,6 +31,7 @@ def _composed(name: str, table: str, key: str, columns: tuple[str, ...]) -> str:
         .format(
             table=sql.Identifier(table),
             key=sql.Identifier(key),
+            other=sql.Identifier(other),
             columns=sql.SQL(", ").join(identifiers),
             excluded=sql.SQL(", ").join([sql.SQL("excluded.") + column for column in identifiers]),
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import sql
 
@@ -18,10 +19,17 @@ from eventlib.store.queries import query
 
 @dataclass(frozen=True)
 class ProjectionTable:
-    """Which version of the fold has made a projection's table, and since when the projection is paused, if it is."""
+    """What is known of a projection's table.
+
+    Attributes:
+        version: of the fold that has made it.
+        paused_since: when somebody had the projection rest, if it rests.
+        generation: how often the table was changed for another one, and one more.
+    """
 
     version: int
     paused_since: datetime | None
+    generation: int
 
 
 def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]) -> list[str]:
@@ -38,14 +46,16 @@ def ensure_tables(connection: Connection, projections: Iterable[Projection[Any]]
         with connection.transaction():
             connection.execute(query("projection_registry_lock"))
             if table_of(connection, projection) is None:
-                table = sql.Identifier(projection.name)
-                connection.execute(sql.SQL(projection.definition).format(table=table))
-                connection.execute(statement("projection_grant", projection))
-                connection.execute(
-                    query("projection_register"), {"projection": projection.name, "version": projection.version}
-                )
+                make_table(connection, projection)
                 made.append(projection.name)
     return made
+
+
+def make_table(connection: Connection, projection: Projection[Any]) -> None:
+    """Make a projection's table, let the application use it, and record which version has made it."""
+    connection.execute(sql.SQL(projection.definition).format(table=sql.Identifier(projection.name)))
+    connection.execute(statement("projection_grant", projection))
+    connection.execute(query("projection_register"), {"projection": projection.name, "version": projection.version})
 
 
 def pause(connection: Connection, projection: Projection[Any], paused: bool) -> None:
@@ -59,8 +69,8 @@ def pause(connection: Connection, projection: Projection[Any], paused: bool) -> 
         raise _without_table(projection)
 
 
-def check_table(connection: Connection, projection: Projection[Any]) -> bool:
-    """Refuse to go on with a table of another version of the fold; whether somebody has had the projection rest.
+def check_table(connection: Connection, projection: Projection[Any]) -> ProjectionTable:
+    """What is known of the table; refuses one of another version of the fold.
 
     Raises:
         ProjectionError: there is no table, or another version has made it.
@@ -68,12 +78,35 @@ def check_table(connection: Connection, projection: Projection[Any]) -> bool:
     table = table_of(connection, projection)
     if table is None:
         raise _without_table(projection)
-    if table.version != projection.version:
+    _check_version(projection, table.version)
+    return table
+
+
+def gate(
+    connection: Connection, projection: Projection[Any], aggregate_ids: Collection[UUID]
+) -> tuple[int, Collection[UUID]]:
+    """The generation of the table, and those of some aggregates that were left behind.
+
+    To be asked in a transaction that has read the table already, which keeps it from being changed for another one.
+
+    Raises:
+        ProjectionError: there is no table, or another version has made it.
+    """
+    parameters = {"projection": projection.name, "keys": list(aggregate_ids)}
+    row = connection.execute(query("projection_gate"), parameters).fetchone()
+    if row is None:
+        raise _without_table(projection)
+    version, generation, behind = row
+    _check_version(projection, version)
+    return generation, set(behind)
+
+
+def _check_version(projection: Projection[Any], version: int) -> None:
+    if version != projection.version:
         raise ProjectionError(
-            f"the table of projection {projection.name} was made by version {table.version} of it, and this is version "
+            f"the table of projection {projection.name} was made by version {version} of it, and this is version "
             f"{projection.version}: run `eventlib projections rebuild {projection.name}`"
         )
-    return table.paused_since is not None
 
 
 def table_of(connection: Connection, projection: Projection[Any]) -> ProjectionTable | None:

@@ -101,6 +101,13 @@ class TopicReader:
         for partition, offset in first.items():
             member.seek(TopicPartition(self.topic, partition, offset))
 
+    def return_to_offsets(self, member: Consumer) -> None:
+        """Go on where the database says, which may be earlier than where it was."""
+        known = self._known_offsets()
+        for partition in member.assignment():
+            partition.offset = known.get(partition.partition, 0)
+            member.seek(partition)
+
     def decode(self, messages: Sequence[Message]) -> Batch:
         """Read the headers of messages.
 
@@ -144,8 +151,7 @@ class TopicReader:
 
     def _resume(self, member: Consumer, assigned: list[TopicPartition]) -> None:
         """Go on with newly assigned partitions where the database says, not where the group's offsets in Kafka say."""
-        self._topic_id = topic_id(self._admin, self.topic)
-        known = applied_offsets(self._connection, self.group, self.topic, self._topic_id)
+        known = self._known_offsets()
         for partition in assigned:
             partition.offset = known.get(partition.partition, 0)
         try:
@@ -154,3 +160,7 @@ class TopicReader:
                 member.pause(assigned)
         except KafkaException as error:
             raise TopicError(f"{self.group}: assignment of {self.topic} failed: {error}") from None
+
+    def _known_offsets(self) -> dict[int, int]:
+        self._topic_id = topic_id(self._admin, self.topic)
+        return applied_offsets(self._connection, self.group, self.topic, self._topic_id)

@@ -149,6 +149,12 @@ def read_page(
             at = _begin(moment, at.epoch + 1)
 
 
+def checkpoint_now(connection: Connection) -> Checkpoint:
+    """The checkpoint of a follower that has read all that is committed now. Raises `ServiceUnavailable` as `read_page`."""
+    moment = _look(connection)
+    return msgspec.structs.replace(_begin(moment, len(moment.clusters)), seen=moment.snapshot, high=moment.high)
+
+
 def read_all(
     connection: Connection,
     checkpoint: Checkpoint | None = None,

@@ -1,2 +1,2 @@
--- Keeps projectors from writing until the end of the transaction; readers go on reading.
-LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+-- Keeps everybody from a table until the end of the transaction, which changes it for another.
+LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE

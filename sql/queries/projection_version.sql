@@ -1,2 +1,2 @@
--- Which version of a projection has made its table, and since when it is paused.
-SELECT version, paused_since FROM projections WHERE projection = %(projection)s
+-- Which version of a projection has made its table, since when it is paused, and how often its table was changed for another.
+SELECT version, paused_since, generation FROM projections WHERE projection = %(projection)s

@@ -69,4 +69,4 @@ def test_it_works_as_the_page_says(
     assert store.connection.execute(row).fetchall() == [(5000, 2500, 3, True)]
     store.connection.execute("UPDATE card_turnover SET issued_cents = 1")
     assert len(verify(store, projection).differing) == 1
-    assert rebuild(store, projection) == verify(store, projection).equal == 1
+    assert rebuild(database_url, projection).rows == verify(store, projection).equal == 1

@@ -142,7 +142,7 @@ def test_snapshots_between_old_events(store: Store, order_id: UUID) -> None:
     assert verify_snapshots(store, ORDER).bad == []
 
 
-def test_commands_are_appended_after_old_events(store: Store, open_order_id: UUID) -> None:
+def test_commands_are_appended_after_old_events(store: Store, database_url: str, open_order_id: UUID) -> None:
     authorized = handle(store, ORDER, open_order_id, AuthorizePayment("PAY-1", "visa", 3488), metadata())
     captured = handle(store, ORDER, open_order_id, CapturePayment("PAY-1"), metadata())
     assert (authorized.version, captured.version) == (4, 5)
@@ -155,7 +155,7 @@ def test_commands_are_appended_after_old_events(store: Store, open_order_id: UUI
         state = ORDER.fold(one.event for one in store.read(ORDER, open_order_id, until=version))
         save_snapshot(store.connection, ORDER, open_order_id, Loaded(state, version))
         assert store.load(ORDER, open_order_id) == paid
-    assert rebuild(store, ORDER_PROJECTIONS) == 1
+    assert rebuild(database_url, ORDER_PROJECTIONS, processes=1).rows == 1
     assert verify(store, ORDER_PROJECTIONS).equal == 1
     told = reconstruct(store, ORDER_PROJECTIONS, open_order_id, retell=command_of)
     assert [str(check.outcome) for check in told.checks] == ["verified"] * 3
@@ -173,8 +173,10 @@ def test_commands_go_on_where_the_old_code_stopped(store: Store, order_id: UUID)
     assert [one.event for one in checked_out] == TODAY[2:4]
 
 
-def test_the_reconstruction_tells_todays_events_and_says_what_was_stored(store: Store, order_id: UUID) -> None:
-    rebuild(store, ORDER_PROJECTIONS)
+def test_the_reconstruction_tells_todays_events_and_says_what_was_stored(
+    store: Store, database_url: str, order_id: UUID
+) -> None:
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
     told = reconstruct(store, ORDER_PROJECTIONS, order_id, retell=command_of)
     assert [str(check.outcome) for check in told.checks] == ["verified"] * 3
     assert (told.number, told.later, len(told.events)) == (4, 0, 5)
@@ -193,7 +195,7 @@ def test_the_reconstruction_tells_todays_events_and_says_what_was_stored(store: 
 def test_the_report_says_which_lines_are_shown_in_todays_shape(
     store: Store, order_id: UUID, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rebuild(store, ORDER_PROJECTIONS)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
     monkeypatch.setenv("EVENTLIB_DATABASE_URL", database_url)
     settings = Settings.load(reports_dir=tmp_path)
     published = run_report("audit_reconstruction", {"order_id": str(order_id)}, settings)
@@ -207,11 +209,11 @@ def test_the_report_says_which_lines_are_shown_in_todays_shape(
 
 
 def test_the_read_model_comes_from_old_events_through_kafka_and_from_the_log(
-    store: Store, order_id: UUID, eventlib_environment: dict[str, str]
+    store: Store, database_url: str, order_id: UUID, eventlib_environment: dict[str, str]
 ) -> None:
     caught_up = eventlib(eventlib_environment, "run", "all", "--until-caught-up")
     assert caught_up.returncode == 0, caught_up.stderr
     through_kafka = reconcile(store, ORDER_PROJECTIONS, order_id)
     assert (through_kafka.projected_version, through_kafka.differing) == (4, [])
-    assert rebuild(store, ORDER_PROJECTIONS) == 1
+    assert rebuild(database_url, ORDER_PROJECTIONS, processes=1).rows == 1
     assert verify(store, ORDER_PROJECTIONS).equal == 1

@@ -139,7 +139,6 @@ PLANS = {
 }
 
 WHOLE = {
-    "projection_clear": "a rebuild replaces every row",
     "projection_lag": "a measurement over everything that was written since an instant",
     "projection_recent": "the newest thousand events, from the index on positions, beside their rows",
     "projection_orphans": "a verification looks at every row",
@@ -156,6 +155,9 @@ WHOLE = {
     "lag_minutes": "the last minutes, from an index",
     "lag_read": "the last minutes, from an index",
     "scan": "a whole partition, through COPY",
+    "scan_streams": "a whole partition, through COPY, in order",
+    "projection_compare": "a rebuild compares every row",
+    "projection_fold": "a rebuild folds whole partitions",
     "snapshots_clear": "every snapshot of a type, by hand",
     "snapshots_prune": "looks at every snapshot of a type, by hand",
 }
@@ -168,8 +170,11 @@ SMALL = {
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
     "outbox_hold", "outbox_moment", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
-    "lag_write", "notification_claim", "notification_settle", "notifications_expire",
-    "parked_among", "parked_forget", "parked_write", "projection_pause", "unreadable_write",
+    "lag_write", "build_advance", "build_begin", "build_forget", "build_part_begin", "build_part_end", "build_parts",
+    "build_read", "partition_sizes", "predecessor_restore", "predecessor_write", "projection_drop", "projection_forget",
+    "projection_gate", "projection_index_names", "projection_indexes", "projection_load", "projection_rename",
+    "projection_table_rename", "notification_claim", "notification_settle", "notifications_expire",
+    "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip
 """Statements on tables of some rows, on the catalogue, or without a plan."""

@@ -86,5 +86,6 @@ ORDER_TRACKING: Projection[Tracking] = Projection(
         e.OrderMarkedUnavailable,
     ),
     definition=resource("sql", "projections", "order_tracking.sql").read_text(encoding="utf-8"),
+    sql_fold=resource("sql", "projections", "order_tracking_fold.sql").read_text(encoding="utf-8"),
     key="order_id",
 )

@@ -1,0 +1,188 @@
+"""Applying events to a projection's table: each once, in order, and what cannot be applied apart."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from eventlib.aggregate import Aggregate
+from eventlib.errors import EventlibError, ProjectionError
+from eventlib.events import Event, Recorded
+from eventlib.projection import Projection, Row, S
+from eventlib.projections.parking import Poison, park
+from eventlib.projections.rows import read_states, write_rows
+from eventlib.projections.tables import gate
+from eventlib.store.event_store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Incoming(Protocol):
+    """An event on its way into a projection, from Kafka or from the log."""
+
+    @property
+    def aggregate_id(self) -> UUID: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def place(self) -> str: ...
+    def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]: ...
+
+
+I = TypeVar("I", bound=Incoming)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Applied(Generic[I]):
+    """What came of some events.
+
+    Attributes:
+        visible: those that were news, and that readers see once the transaction commits.
+        poison: those that cannot be taken; their aggregates are parked.
+        generation: of the table; another one than before means another table.
+    """
+
+    visible: list[I]
+    poison: list[Poison]
+    generation: int
+
+
+@dataclass
+class _Folded(Generic[S]):
+    """The state of an aggregate and the version that it is of."""
+
+    version: int
+    state: S
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A row to be written, and what to say if the table refuses it."""
+
+    row: Row
+    if_refused: Poison
+
+
+class _CannotTake(Exception):
+    """An event cannot be taken; what was folded before it can be kept."""
+
+    def __init__(self, poison: Poison) -> None:
+        super().__init__(poison.error)
+        self.poison = poison
+
+
+def apply_events(store: Store, projection: Projection[Any], events: Iterable[I]) -> Applied[I]:
+    """Fold events and write the rows; to be called in a transaction.
+
+    Behind the version gate a known version is a duplicate, the next is folded, and what is missing before a later one is
+    read from the log. An event that cannot be taken parks its aggregate, and nobody else.
+
+    Args:
+        events: of each aggregate in order, perhaps repeated, perhaps with gaps.
+
+    Raises:
+        ProjectionError: the table is another version's, or an event is ahead of the log.
+    """
+    by_aggregate: dict[UUID, list[I]] = defaultdict(list)
+    for event in events:
+        by_aggregate[event.aggregate_id].append(event)
+    return _Application(store, projection).apply(by_aggregate)
+
+
+class _Application(Generic[S]):
+    def __init__(self, store: Store, projection: Projection[S]) -> None:
+        self._store = store
+        self._connection = store.connection
+        self._projection = projection
+
+    def apply(self, by_aggregate: dict[UUID, list[I]]) -> Applied[I]:
+        # The states first: whoever has read the table keeps it from being changed for another one until the end.
+        present = read_states(self._connection, self._projection, by_aggregate)
+        generation, behind = gate(self._connection, self._projection, by_aggregate)
+        candidates: list[_Candidate] = []
+        poison: dict[UUID, Poison] = {}
+        news: dict[UUID, list[I]] = {}
+        for aggregate_id, events in by_aggregate.items():
+            if aggregate_id in behind:
+                continue
+            before, state = present.get(aggregate_id) or (0, self._projection.initial())
+            folded = _Folded(before, state)
+            try:
+                self._fold(aggregate_id, folded, events)
+            except _CannotTake as problem:
+                poison[aggregate_id] = problem.poison
+            if folded.version > before:
+                try:
+                    row = self._projection.row_of(aggregate_id, folded.state, folded.version)
+                except Exception as error:
+                    reason = f"its state at version {folded.version} does not become a row: {error!r}"
+                    poison[aggregate_id] = Poison(aggregate_id, before + 1, events[0].place, reason)
+                else:
+                    candidates.append(_Candidate(row, Poison(aggregate_id, before + 1, events[0].place, "")))
+                    by_version = {event.version: event for event in events if before < event.version <= folded.version}
+                    news[aggregate_id] = list(by_version.values())
+        refused = {one.aggregate_id: one for one in self._write(candidates)}
+        visible = [event for aggregate_id in news.keys() - refused.keys() for event in news[aggregate_id]]
+        found = list({**poison, **refused}.values())
+        park(self._connection, self._projection.name, found)
+        return Applied(visible, found, generation)
+
+    def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
+        """Write all rows in one statement; when the table refuses one, each by itself, to find which."""
+        try:
+            with self._connection.transaction():
+                write_rows(self._connection, self._projection, [one.row for one in candidates])
+            return []
+        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+            if len(candidates) == 1:
+                return [
+                    msgspec.structs.replace(one.if_refused, error=f"the table refuses its row: {str(error).strip()}")
+                    for one in candidates
+                ]
+            return [problem for one in candidates for problem in self._write([one])]
+
+    def _fold(self, aggregate_id: UUID, folded: _Folded[S], events: Sequence[Incoming]) -> None:
+        """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""
+        for event in events:
+            if event.version <= folded.version:
+                continue
+            try:
+                self._take(folded, self._missing(aggregate_id, folded.version, event.version - 1))
+                in_order = event.version == folded.version + 1
+                if in_order:
+                    self._take(folded, event.recorded(self._projection.aggregate))
+            except psycopg.Error:
+                raise
+            except Exception as error:  # whatever the fold raises: it is this aggregate's trouble, and nobody else's
+                known = isinstance(error, EventlibError)
+                reason = str(error) if known else f"it cannot be folded: {error!r}"
+                raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason)) from error
+            if not in_order:
+                raise ProjectionError(
+                    f"{self._projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
+                    f"nothing after version {folded.version}: the database was set back to an earlier state"
+                )
+
+    def _take(self, folded: _Folded[S], events: Iterable[Recorded[Event]]) -> None:
+        """Fold events; a stored event that stands for several moves the version only with all of them."""
+        for version, parts in itertools.groupby(events, key=lambda recorded: recorded.version):
+            state = folded.state
+            for recorded in parts:
+                state = self._projection.apply(state, recorded)
+            folded.state, folded.version = state, version
+
+    def _missing(self, aggregate_id: UUID, after: int, until: int) -> list[Recorded[Event]]:
+        if after == until:
+            return []
+        log.warning(
+            "%s: versions %d to %d of %s come from the log", self._projection.name, after + 1, until, aggregate_id
+        )
+        return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))

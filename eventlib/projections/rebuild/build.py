@@ -1,0 +1,103 @@
+"""A rebuild that is under way: its table, and what is kept of it so that it goes on after it was killed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from eventlib.projection import Projection
+from eventlib.projections.statements import statement
+from eventlib.projections.tables import make_table, table_of
+from eventlib.store.connection import Connection
+from eventlib.store.global_read import Checkpoint, checkpoint_now
+from eventlib.store.queries import query
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is kept of a rebuild.
+
+    Attributes:
+        projection: the one being rebuilt, under the name of the new table.
+        checkpoint: events before it are found by loading, those after it by catching up.
+        indexes: statements that make the keys and indexes of the new table.
+        loaded: whether the new table has everything before the checkpoint, and its keys.
+        parts: of the partitions that were loaded, rows and events.
+    """
+
+    projection: Projection[Any]
+    checkpoint: Checkpoint
+    indexes: list[str]
+    loaded: bool
+    parts: dict[str, tuple[int, int]]
+
+
+def renamed(projection: Projection[Any], suffix: str) -> Projection[Any]:
+    """The same projection with another table: `_new` is being filled, `_old` was replaced."""
+    return dataclasses.replace(projection, name=projection.name + suffix)
+
+
+def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -> Build:
+    """Begin a rebuild, or find the one that was interrupted.
+
+    Args:
+        connection: of the role that owns the schema.
+        fresh: begin anew whatever there is.
+    """
+    new = renamed(projection, "_new")
+    with connection.transaction():
+        connection.execute(query("projection_registry_lock"))
+        found = connection.execute(query("build_read"), {"projection": new.name}).fetchone()
+        if found is None or found[0] != projection.version or fresh:
+            remove(connection, new)
+            # What is committed by now will be loaded; what is committed later comes after this checkpoint.
+            checkpoint = checkpoint_now(connection)
+            make_table(connection, new)
+            rows = connection.execute(query("projection_indexes"), {"table": new.name}).fetchall()
+            for _, drop in reversed(rows):
+                connection.execute(drop)
+            indexes = [make for make, _ in rows]
+            connection.execute(
+                query("build_begin"),
+                {
+                    "projection": new.name,
+                    "version": projection.version,
+                    "checkpoint": checkpoint.to_json(),
+                    "indexes": indexes,
+                },
+            )
+            return Build(new, checkpoint, indexes, False, {})
+        _, encoded, indexes, loaded = found
+        parts = {part: (rows, events) for part, rows, events in parts_of(connection, new)}
+        return Build(new, Checkpoint.from_json(encoded), indexes, loaded, parts)
+
+
+def parts_of(connection: Connection, new: Projection[Any]) -> list[tuple[str, int, int]]:
+    """The partitions that were loaded, with their rows and events."""
+    return connection.execute(query("build_parts"), {"projection": new.name}).fetchall()
+
+
+def finish_loading(connection: Connection, build: Build) -> None:
+    """Give the new table its keys and indexes: all of its rows are there."""
+    with connection.transaction():
+        for make in build.indexes:
+            connection.execute(make)
+        advance(connection, build.projection, None)
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(build.projection.name)))
+
+
+def advance(connection: Connection, new: Projection[Any], checkpoint: Checkpoint | None) -> None:
+    """Note that everything is loaded, and up to where the new table has caught up."""
+    parameters = {"projection": new.name, "checkpoint": checkpoint.to_json() if checkpoint else None}
+    connection.execute(query("build_advance"), parameters)
+
+
+def remove(connection: Connection, projection: Projection[Any]) -> None:
+    """Drop the table of a build or of a predecessor, if there is one, and forget what is kept of it."""
+    connection.execute(query("build_forget"), {"projection": projection.name})
+    if table_of(connection, projection) is not None:
+        connection.execute(statement("projection_drop", projection))
+    connection.execute(query("projection_forget"), {"projection": projection.name})

@@ -1,0 +1,222 @@
+"""Rebuilding: loading in parallel, keys, catching up, comparison, cut-over; after a kill it goes on where it was."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from multiprocessing.sharedctypes import Synchronized
+from typing import Any
+
+import psycopg
+
+from eventlib.errors import ProjectionError
+from eventlib.projection import Projection
+from eventlib.projections.parking import parked_counts
+from eventlib.projections.rebuild.build import Build, begin, finish_loading, parts_of
+from eventlib.projections.rebuild.catching_up import catch_up_with_log
+from eventlib.projections.rebuild.comparison import Comparison, compare
+from eventlib.projections.rebuild.cut_over import cut_over
+from eventlib.projections.rebuild.loading import load_part
+from eventlib.projections.tables import table_of
+from eventlib.store.connection import Connection, connect
+from eventlib.store.event_store import Store
+from eventlib.store.queries import query
+from eventlib.store.scan import partitions
+
+POLL_S = 0.2
+FEW_EVENTS = 500
+"""So few that readers can wait for them."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many events are done, and about how many there are."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild has done.
+
+    Attributes:
+        rows: that were loaded.
+        events: that they were folded from.
+        resumed: how many of the partitions an earlier run, which was interrupted, had loaded.
+        caught_up: events that were written meanwhile and applied after the loading.
+        parked: aggregates that were left behind at an event that the fold cannot take.
+        comparison: with the table that was there before; None when there was none.
+        seconds: that loading took, without what an earlier run had done.
+    """
+
+    rows: int
+    events: int
+    resumed: int
+    caught_up: int
+    parked: int
+    comparison: Comparison | None
+    seconds: float
+
+
+def rebuild(
+    owner_url: str,
+    projection: Projection[Any],
+    *,
+    processes: int | None = None,
+    fresh: bool = False,
+    hold: bool = False,
+    progress: Progress = lambda doing, done, of: None,
+) -> Rebuilt:
+    """Make a projection anew from the log, while readers and projectors go on with the old one.
+
+    Args:
+        owner_url: of the database, for the role that owns the schema.
+        processes: that load at once; by default as many as there are processors, at most one for each partition. A
+            projection that no module has a name for is loaded by one.
+        fresh: do not go on with a rebuild that was interrupted.
+        hold: stop before the cut-over. The next rebuild of the same version goes on from there.
+
+    Raises:
+        ProjectionError: another rebuild of the same projection is under way, or the role does not own the schema.
+    """
+    with Store.open(owner_url, f"eventlib rebuild of {projection.name}") as store:
+        connection = store.connection
+        turn = {"key": _turn(projection)}
+        if not connection.execute(query("worker_lock"), turn).fetchall()[0][0]:
+            raise ProjectionError(f"another rebuild of {projection.name} is under way")
+        try:
+            build = begin(connection, projection, fresh=fresh)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ProjectionError(
+                f"a rebuild makes tables, and this role may not ({str(error).strip()}): EVENTLIB_DATABASE_OWNER_URL names "
+                "the one that owns the schema"
+            ) from None
+        began = time.monotonic()
+        if not build.loaded:
+            _load(connection, owner_url, build, processes, progress)
+            progress("making keys", 0, 0)
+            finish_loading(connection, build)
+        seconds = time.monotonic() - began
+        loaded = parts_of(connection, build.projection)
+        checkpoint, caught_up = build.checkpoint, 0
+        while True:
+            progress("catching up", caught_up, 0)
+            checkpoint, events = catch_up_with_log(store, build.projection, checkpoint)
+            caught_up += events
+            if events <= FEW_EVENTS:
+                break
+        progress("comparing", 0, 0)
+        present = table_of(connection, projection)
+        comparison = compare(connection, projection, build.projection) if present else None
+        if not hold:
+            cut_over(store, projection, checkpoint)
+        name = build.projection.name if hold else projection.name
+        return Rebuilt(
+            rows=sum(rows for _, rows, _ in loaded),
+            events=sum(events for _, _, events in loaded),
+            resumed=len(build.parts),
+            caught_up=caught_up,
+            parked=parked_counts(connection, [name]).get(name, 0),
+            comparison=comparison,
+            seconds=seconds,
+        )
+
+
+def _turn(projection: Projection[Any]) -> int:
+    return int.from_bytes(f"rebuild {projection.name}".encode()[-7:], "big")
+
+
+def _load(connection: Connection, owner_url: str, build: Build, processes: int | None, progress: Progress) -> None:
+    sizes: dict[str, int] = dict(connection.execute(query("partition_sizes")).fetchall())
+    of = max(0, sum(sizes.values()))
+    before = sum(events for _, events in build.parts.values())
+    # The largest first, so that the last ones to be loaded are short.
+    left = sorted(set(partitions(connection)) - build.parts.keys(), key=lambda name: -sizes[name])
+    if not left:
+        return
+    progress("loading", before, of)
+    place = place_of(build.projection)
+    number = min(processes or os.cpu_count() or 1, len(left))
+    if number == 1 or place is None:
+        done = before
+
+        def advance(events: int) -> None:
+            nonlocal done
+            done += events
+            progress("loading", done, of)
+
+        with _reader(owner_url) as reader, connect(owner_url, "eventlib rebuild") as writer:
+            for partition in left:
+                load_part(reader, writer, build.projection, partition, advance)
+        return
+    context = multiprocessing.get_context("spawn")
+    counter: Synchronized[int] = context.Value("q", before)
+    with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
+        running = [pool.submit(_load_mine, partition) for partition in left]
+        try:
+            while True:
+                finished, unfinished = wait(running, POLL_S, FIRST_EXCEPTION)
+                progress("loading", counter.value, of)
+                for one in finished:
+                    one.result()
+                if not unfinished:
+                    return
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _reader(owner_url: str) -> Connection:
+    connection = connect(owner_url, "eventlib rebuild reader")
+    connection.execute("SET work_mem TO '128MB'")  # a partition is sorted
+    return connection
+
+
+def place_of(projection: Projection[Any]) -> tuple[str, str] | None:
+    """The module and the name under which another process finds a projection; None when it has none."""
+    modules = dict.fromkeys([projection.fold.__module__, projection.initial.__module__])
+    for module in modules:
+        for name, value in vars(sys.modules[module]).items():
+            if isinstance(value, Projection) and replace(value, name=projection.name) == projection:
+                return (module, name) if module != "__main__" else None
+    return None
+
+
+_mine: dict[str, Any] = {}
+
+
+def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchronized[int]) -> None:
+    # A terminal interrupts everybody at once; who started the workers says when they end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    module, attribute = place
+    projection = replace(getattr(importlib.import_module(module), attribute), name=name)
+    _mine.update(
+        projection=projection,
+        reader=_reader(owner_url),
+        writer=connect(owner_url, "eventlib rebuild"),
+        counter=counter,
+    )
+
+
+def _end_with_parent() -> None:
+    """A rebuild that was killed cannot end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _load_mine(partition: str) -> None:
+    counter = _mine["counter"]
+
+    def advance(events: int) -> None:
+        with counter.get_lock():
+            counter.value += events
+
+    load_part(_mine["reader"], _mine["writer"], _mine["projection"], partition, advance)

@@ -1,2 +1,0 @@
--- Empties a read model, for readers at the end of the transaction only.
-DELETE FROM {table}

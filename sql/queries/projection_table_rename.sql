@@ -1,0 +1,2 @@
+-- Gives a table another name.
+ALTER TABLE {table} RENAME TO {other}

@@ -1,0 +1,379 @@
+"""Rebuilds: a new table beside the old one, equal to the log, in one moment in its place."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventlib.aggregate import Aggregate
+from eventlib.errors import ProjectionError
+from eventlib.events import Recorded
+from eventlib.orders import ORDER
+from eventlib.orders.order import Order, evolve
+from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
+from eventlib.outbox.relay import Relay
+from eventlib.projection import Projection
+from eventlib.projections.parking import parked, replay_parked
+from eventlib.projections.projector import Projector
+from eventlib.projections.rebuild import discard, rebuild, rollback
+from eventlib.projections.rebuild.build import begin, renamed
+from eventlib.projections.rebuild.cut_over import cut_over
+from eventlib.projections.rebuild.loading import load_part
+from eventlib.projections.rebuild.rebuilding import place_of
+from eventlib.projections.reconcile import verify
+from eventlib.projections.rows import write_rows
+from eventlib.projections.tables import check_table, pause, table_of
+from eventlib.store.connection import Connection, connect
+from eventlib.store.event_store import Store
+from eventlib.store.scan import partitions
+from eventlib.streaming.clients import KafkaAddress
+from tests.conftest import STORE_PARTITIONS, TOPIC_PARTITIONS
+from tests.messages import messages_of
+from tests.orders import CART, execute, metadata
+from tests.processes import background, eventlib
+from tests.running import running
+from tests.waiting import wait_for
+
+
+def ordered(store: Store, number: int) -> list[UUID]:
+    orders = [uuid4() for _ in range(number)]
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    return orders
+
+
+def holds(store: Store, projection: Projection, orders: int) -> bool:
+    """Whether the table is what the log says, all of it, up to date."""
+    found = verify(store, projection)
+    return (found.aggregates, found.equal, found.behind) == (orders, orders, 0) and not found.orphans
+
+
+def indexes(connection: Connection, table: str) -> list[tuple[str, str]]:
+    return connection.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s ORDER BY 1", [table]
+    ).fetchall()  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_it_makes_what_the_log_says(store: Store, database_url: str, projection: Projection, processes: int) -> None:
+    orders = [*ordered(store, 5), UUID(int=0)]
+    execute(store, orders[-1], *CART)
+    before = indexes(store.connection, projection.name)
+    wrong = projection.row_of(orders[0], projection.initial(), 1)
+    stranger = projection.row_of(uuid4(), projection.initial(), 1)
+    write_rows(store.connection, projection, [wrong, stranger])
+    done = rebuild(database_url, projection, processes=processes)
+    assert (done.rows, done.events, done.resumed, done.caught_up, done.parked) == (6, 6 * len(CART), 0, 0, 0)
+    compared = done.comparison
+    assert compared and (compared.added, compared.gone, compared.moved, compared.differing) == (5, 1, 1, 0)
+    assert holds(store, projection, 6)
+    assert indexes(store.connection, projection.name) == before
+    again = rebuild(database_url, projection, processes=processes)
+    assert again.comparison and again.comparison.equal == 6
+    assert discard(store.connection, projection) and not discard(store.connection, projection)
+
+
+def test_what_differs_is_named(store: Store, database_url: str) -> None:
+    orders = ordered(store, 3)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    store.connection.execute("UPDATE order_projections SET total_cents = 1 WHERE order_id = %s", [orders[1]])
+    compared = rebuild(database_url, ORDER_PROJECTIONS, processes=1).comparison
+    assert compared and (compared.equal, compared.differing) == (2, 1)
+    (difference,) = compared.differences
+    assert (difference.aggregate_id, difference.columns) == (orders[1], {"total_cents": (1, 3488)})
+
+
+def test_readers_see_the_old_rows_or_the_new_ones(store: Store, database_url: str) -> None:
+    orders = ordered(store, 200)
+    write_rows(store.connection, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(orders[0], Order(currency="XXX"), 99)])
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        with connect(database_url) as reader:
+            while not done.is_set():
+                seen.update(reader.execute("SELECT count(*) FROM order_projections").fetchall()[0])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    time.sleep(0.1)
+    done.set()
+    reader.join()
+    assert seen == {1, 200}
+
+
+def test_a_projector_goes_on_meanwhile_and_afterwards(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    ordered(store, 3)
+    relay.publish_batch()
+    with (
+        connect(database_url) as connection,
+        running(Projector(connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)),
+    ):
+        wait_for(lambda: holds(store, ORDER_PROJECTIONS, 3))
+        rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+        ordered(store, 2)
+        relay.publish_batch()
+        wait_for(lambda: holds(store, ORDER_PROJECTIONS, 5))
+        rollback(store.connection, ORDER_PROJECTIONS)
+        # The old table knows nothing of the last two orders; the projector goes back and fetches them.
+        wait_for(lambda: holds(store, ORDER_PROJECTIONS, 5))
+        ordered(store, 1)
+        relay.publish_batch()
+        wait_for(lambda: holds(store, ORDER_PROJECTIONS, 6))
+    with pytest.raises(ProjectionError, match="no table of order_projections was kept"):
+        rollback(store.connection, ORDER_PROJECTIONS)
+
+
+def test_messages_that_were_asked_for_before_a_rollback_are_not_counted_as_applied(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    ordered(store, 2)
+    relay.publish_batch()
+    projector.apply(messages_of(kafka)[:5])
+    projector._generation = 1
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    before = store.connection.execute("SELECT * FROM projection_offsets").fetchall()
+    with pytest.raises(Exception, match="") as stopped:
+        projector.apply(messages_of(kafka)[5:])
+    assert type(stopped.value).__name__ == "_TableChanged"
+    assert store.connection.execute("SELECT * FROM projection_offsets").fetchall() == before
+
+
+def test_what_is_written_meanwhile_is_caught_up_with(store: Store, database_url: str) -> None:
+    ordered(store, 5)
+    held = rebuild(database_url, MY_ORDERS, processes=1, hold=True)
+    assert held.rows == 5 and verify(store, MY_ORDERS).missing and table_of(store.connection, MY_ORDERS)
+    orders = ordered(store, 4)
+    done = rebuild(database_url, MY_ORDERS, processes=1)
+    assert (done.resumed, done.caught_up, done.events) == (STORE_PARTITIONS, 4 * len(CART), 5 * len(CART))
+    assert holds(store, MY_ORDERS, 9) and orders
+    # What was written, but by a transaction that commits late, is not lost either.
+    with connect(database_url) as connection, connection.transaction():
+        late = uuid4()
+        execute(Store(connection), late, *CART[:2])
+        rebuild(database_url, MY_ORDERS, processes=1, hold=True)
+        execute(Store(connection), late, *CART[2:])
+    assert rebuild(database_url, MY_ORDERS, processes=1).caught_up == len(CART)
+    assert holds(store, MY_ORDERS, 10)
+
+
+def test_a_fold_of_another_version_takes_over_in_one_moment(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    ordered(store, 2)
+    relay.publish_batch()
+    old = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    old.apply(messages_of(kafka))
+    pause(store.connection, ORDER_PROJECTIONS, paused=True)
+    changed = replace(
+        ORDER_PROJECTIONS,
+        version=2,
+        definition=ORDER_PROJECTIONS.definition.replace("item_count         integer", "item_count bigint"),
+    )
+    rebuild(database_url, changed, processes=1)
+    table = check_table(store.connection, changed)
+    assert table.generation == 2 and table.paused_since is not None and holds(store, changed, 2)
+    ordered(store, 1)
+    relay.publish_batch()
+    with pytest.raises(ProjectionError, match="was made by version 2 of it, and this is version 1"):
+        old.apply(messages_of(kafka))
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, changed).apply(messages_of(kafka))
+    assert holds(store, changed, 3)
+    with pytest.raises(ProjectionError, match="is of version 1, and this is version 2: take the code of that version"):
+        rollback(store.connection, changed)
+    rollback(store.connection, ORDER_PROJECTIONS)
+    assert check_table(store.connection, ORDER_PROJECTIONS).generation == 3
+
+
+def poisoned(projection: Projection, aggregate_id: UUID, at: int) -> Projection:
+    def fold(order: Order, recorded: Recorded) -> Order:
+        if recorded.aggregate_id == aggregate_id and recorded.version == at:
+            raise KeyError("sku")
+        return evolve(order, recorded.event)
+
+    return replace(projection, fold=fold)
+
+
+def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_brings_it_back(
+    store: Store, database_url: str
+) -> None:
+    first, second, third = ordered(store, 3)
+    store.connection.execute("ALTER TABLE order_projections ADD CHECK (item_count < 5)")
+    strict = replace(
+        ORDER_PROJECTIONS, definition=ORDER_PROJECTIONS.definition.rstrip().rstrip(")") + ", CHECK (item_count < 5))"
+    )
+    execute(store, uuid4(), *CART[:1], *[command for command in CART[1:2] for _ in range(4)])
+    done = rebuild(database_url, poisoned(strict, second, 4))
+    assert (done.rows, done.events, done.parked) == (3, 3 * len(CART) + 5, 2)
+    (at_event, at_row) = sorted(parked(store.connection, "order_projections"), key=lambda one: -one.version)
+    assert (at_event.aggregate_id, at_event.version) == (second, 4) and "KeyError" in at_event.error
+    assert "the table refuses its row" in at_row.error and "item_count_check" in at_row.error
+    rows = dict(store.connection.execute("SELECT order_id, last_event_version FROM order_projections").fetchall())
+    assert rows == {first: len(CART), second: 3, third: len(CART)}
+    assert [one.error is None for one in replay_parked(store, strict, [second])] == [True]
+    assert rebuild(database_url, ORDER_PROJECTIONS).parked == 0 and holds(store, ORDER_PROJECTIONS, 4)
+    # What the old table had left behind belongs to it, and comes back with it.
+    rollback(store.connection, ORDER_PROJECTIONS)
+    assert [one.aggregate_id for one in parked(store.connection, "order_projections")] == [at_row.aggregate_id]
+
+
+def test_an_event_that_nobody_can_read_and_a_hole_leave_their_aggregates_behind(
+    store: Store, database_url: str
+) -> None:
+    good, unreadable, broken = ordered(store, 3)
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    store.connection.execute(
+        "UPDATE event_store SET event_type = 'Unheard' WHERE aggregate_id = %s AND version = 3", [unreadable]
+    )
+    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 5", [broken])
+    for projection in (ORDER_PROJECTIONS, ORDER_TRACKING):
+        done = rebuild(database_url, projection)
+        assert {one.aggregate_id: one.version for one in parked(store.connection, projection.name)} == {
+            unreadable: 3,
+            broken: 5,
+        }
+        rows = dict(store.connection.execute(f"SELECT order_id, last_event_version FROM {projection.name}").fetchall())
+        assert rows == {good: len(CART), unreadable: 2, broken: 4} and (done.parked, done.rows) == (2, 3)
+
+
+def test_two_rebuilds_of_one_projection_do_not_meet(store: Store, database_url: str) -> None:
+    ordered(store, 2)
+    seen: list[BaseException] = []
+
+    def again(doing: str, done: int, of: int) -> None:
+        if not seen:
+            with pytest.raises(ProjectionError, match="another rebuild of my_orders is under way") as refused:
+                rebuild(database_url, MY_ORDERS, processes=1)
+            seen.append(refused.value)
+            rebuild(database_url, ORDER_TRACKING, processes=1)  # of another one it does not mind
+
+    rebuild(database_url, MY_ORDERS, processes=1, progress=again)
+    assert seen and holds(store, MY_ORDERS, 2) and holds(store, ORDER_TRACKING, 2)
+
+
+def test_a_partition_is_loaded_once_whoever_comes_second(store: Store, database_url: str) -> None:
+    ordered(store, 20)
+    build = begin(store.connection, MY_ORDERS, fresh=False)
+    with connect(database_url) as reader, connect(database_url) as writer:
+        for partition in partitions(store.connection) * 2:
+            load_part(reader, writer, build.projection, partition, lambda events: None)
+    assert store.connection.execute("SELECT count(*) FROM my_orders_new").fetchall() == [(20,)]
+    assert rebuild(database_url, MY_ORDERS).resumed == STORE_PARTITIONS and holds(store, MY_ORDERS, 20)
+
+
+def test_a_rebuild_of_another_version_or_a_fresh_one_begins_anew(store: Store, database_url: str) -> None:
+    ordered(store, 2)
+    rebuild(database_url, MY_ORDERS, processes=1, hold=True)
+    assert rebuild(database_url, MY_ORDERS, processes=1, hold=True, fresh=True).resumed == 0
+    assert rebuild(database_url, replace(MY_ORDERS, version=2), processes=1).resumed == 0
+    assert check_table(store.connection, replace(MY_ORDERS, version=2))
+
+
+def test_a_long_reader_delays_the_cut_over_and_nobody_else(
+    store: Store, database_url: str, other_connection: Connection
+) -> None:
+    ordered(store, 1)
+    build = begin(store.connection, MY_ORDERS, fresh=False)
+    with connect(database_url) as reader, connect(database_url) as writer:
+        for partition in partitions(store.connection):
+            load_part(reader, writer, build.projection, partition, lambda events: None)
+    store.connection.execute("ALTER TABLE my_orders_new ADD CONSTRAINT my_orders_new_pkey PRIMARY KEY (order_id)")
+    other_connection.execute("BEGIN")
+    other_connection.execute("SELECT count(*) FROM my_orders")
+    waiting = threading.Thread(target=cut_over, args=(store, MY_ORDERS, build.checkpoint))
+    waiting.start()
+    with connect(database_url) as reader:
+        for _ in range(3):  # whoever reads waits for 2 s at most: then the one that waits for the table steps back
+            assert reader.execute("SELECT count(*) FROM my_orders").fetchall() == [(0,)]
+            time.sleep(0.5)
+    other_connection.execute("COMMIT")
+    waiting.join(60)
+    assert not waiting.is_alive() and holds(store, MY_ORDERS, 1)
+
+
+def test_a_projection_is_found_by_other_processes_by_its_name() -> None:
+    assert place_of(renamed(MY_ORDERS, "_new")) == ("eventlib.orders.projections.my_orders", "MY_ORDERS")
+    assert place_of(replace(MY_ORDERS, version=3)) is None
+
+
+def test_killed_again_and_again_under_load_it_ends_equal_to_the_log(
+    store: Store, database_url: str, eventlib_environment: dict[str, str]
+) -> None:
+    ordered(store, 400)
+    stop = threading.Event()
+    written: list[UUID] = []
+
+    def write() -> None:
+        with Store.open(database_url) as mine:
+            while not stop.is_set():
+                written.extend(ordered(mine, 1))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    killed = 0
+    try:
+        with background(eventlib_environment, "run", "all"):
+            for pause_s in (1.2, 1.6, 2.0):
+                with background(eventlib_environment, "projections", "rebuild", "my_orders") as process:
+                    time.sleep(pause_s + random.uniform(0, 0.3))
+                    if process.poll() is None:
+                        process.send_signal(signal.SIGKILL)
+                        killed += 1
+            done = eventlib(eventlib_environment, "projections", "rebuild", "my_orders")
+            assert done.returncode == 0, done.stderr
+            stop.set()
+            writer.join()
+            wait_for(lambda: holds(store, MY_ORDERS, 400 + len(written)))
+    finally:
+        stop.set()
+        writer.join()
+    assert killed >= 1
+
+
+EVENTS = st.lists(st.sampled_from(ORDER.examples), min_size=1, max_size=12)
+
+
+def append_all(store: Store, aggregate: Aggregate, histories: Sequence[Sequence]) -> None:
+    for history in histories:
+        store.append(aggregate, uuid4(), 0, history, metadata())
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories=st.lists(EVENTS, min_size=1, max_size=5))
+def test_a_fold_in_sql_is_the_fold_in_python(store: Store, database_url: str, histories: list[list]) -> None:
+    # Whatever is in the log: decide has not made these, and evolve takes any event in any state.
+    append_all(store, ORDER, histories)
+    store.connection.execute(
+        "INSERT INTO event_store (aggregate_id, aggregate_type, event_type, schema_version, event_data, metadata, version) "
+        "SELECT gen_random_uuid(), 'order', 'OrderCheckedOut', 1, "
+        """'{"delivery_fee_cents": 490, "grand_total_cents": 3488}', metadata, 1 FROM event_store LIMIT 1"""
+    )
+    assert ORDER_TRACKING.sql_fold
+    with connect(database_url) as reader, connect(database_url) as writer:
+        tables = []
+        for projection in (ORDER_TRACKING, replace(ORDER_TRACKING, sql_fold=None)):
+            build = begin(store.connection, projection, fresh=True)
+            for partition in partitions(store.connection):
+                load_part(reader, writer, build.projection, partition, lambda events: None)
+            rows = store.connection.execute(
+                "SELECT to_jsonb(t) - 'projected_at' FROM order_tracking_new AS t ORDER BY order_id"
+            ).fetchall()
+            tables.append(rows)
+    for in_sql, in_python in itertools.zip_longest(*tables):
+        assert in_sql == in_python
