@@ -24,10 +24,11 @@ MAX_UPCASTS = 1000
 """Steps from one stored event to events of today, after which the upcasters count as running in a circle."""
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T", bound=msgspec.Struct)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 C = TypeVar("C")
 
-Row = tuple[str, int, str, str | None, int]
+Row = tuple[str, int, str | bytes, str | bytes | None, int]
 """What a fold needs of a stored event: type, schema version, data, metadata, version."""
 
 
@@ -153,15 +154,21 @@ class Aggregate(Generic[S, C]):
             folded = evolve(folded, event)
         return folded
 
-    def fold_rows(self, rows: Iterable[Row], aggregate_id: UUID, state: S) -> S:
+    def fold_rows(
+        self, rows: Iterable[Row], aggregate_id: UUID, state: T, by: Callable[[T, Any], T] | None = None
+    ) -> T:
         """The state after stored events of one aggregate, starting from `state`.
 
         What `fold` over `recorded` gives, in half the time: metadata are decoded for an upcaster only.
 
+        Args:
+            by: another function than `evolve`, with another state.
+
         Raises:
             UnreadableEvent: this code knows no such event or version, or a document does not fit it.
         """
-        evolve, decoders = self.evolve, self._decoders
+        evolve: Callable[[Any, Any], Any] = by or self.evolve
+        decoders = self._decoders
         for event_type, schema_version, data, metadata, version in rows:
             kind = (event_type, schema_version)
             decode = decoders.get(kind)
@@ -170,7 +177,8 @@ class Aggregate(Generic[S, C]):
                     event = decode(data)
                 else:
                     *earlier, event = self._upcast(kind, data, metadata or "", aggregate_id, version)
-                    state = self.fold(earlier, state)
+                    for one in earlier:
+                        state = evolve(state, one)
             except (msgspec.MsgspecError, UnreadableEvent) as error:
                 raise self._unreadable(aggregate_id, version, kind, error) from None
             state = evolve(state, event)

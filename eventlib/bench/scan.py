@@ -88,8 +88,8 @@ def bench_scan(
                 (one, _scan, whole),
                 (several, _scan, shares),
                 (one, _as_stored, whole),
-                (one, _copy, whole),
-                (several, _copy, shares),
+                (one, copying, whole),
+                (several, copying, shares),
             ]
             rates = [
                 functools.partial(_rate, events, loop, pool, parts, advance, processor_s if loop is _scan else [])
@@ -180,7 +180,8 @@ def _as_stored(partitions: Sequence[str], connection: Connection) -> Callable[[]
     return work
 
 
-def _copy(partitions: Sequence[str], connection: Connection) -> Callable[[], None]:
+def copying(partitions: Sequence[str], connection: Connection) -> Callable[[], None]:
+    """The floor of everything that reads the log: brings all rows of partitions to the client, by libpq alone."""
     statements = [
         sql.SQL(query("bench_copy")).format(partition=sql.Identifier(partition)).as_bytes(connection)
         for partition in partitions
@@ -194,7 +195,6 @@ def _copy(partitions: Sequence[str], connection: Connection) -> Callable[[], Non
 
 
 def _copy_out(connection: Connection, statement: bytes) -> None:
-    """Bring all rows of a COPY to the client, by libpq alone."""
     libpq = connection.pgconn
     if libpq.exec_(statement).status != ExecStatus.COPY_OUT:
         raise psycopg.DatabaseError(libpq.error_message.decode(errors="replace"))

@@ -15,6 +15,7 @@ from eventlib.bench import append as append_bench
 from eventlib.bench import growth as growth_bench
 from eventlib.bench import interval as interval_bench
 from eventlib.bench import load as load_bench
+from eventlib.bench import rebuild as rebuild_bench
 from eventlib.bench import replay as replay_bench
 from eventlib.bench import scan as scan_bench
 from eventlib.bench.figures import size
@@ -180,6 +181,31 @@ def load(
             events=events,
             rounds=rounds,
             indexes=indexes,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, write)
+
+
+@app.command()
+def rebuild(
+    events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Events in the log.")] = 1_000_000,
+    rounds: Rounds = 3,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=MAX_WORKERS, help="That load at once; by default one a processor.")
+    ] = None,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Make read models anew from the log, in a scratch database."""
+    write = _sink("rebuild", output)
+    with progress() as bar:
+        task = bar.add_task("rebuilding", total=rebuild_bench.steps(events, rounds))
+        benchmark = rebuild_bench.bench_rebuild(
+            _owner_url(),
+            settings().store_partitions,
+            events=events,
+            rounds=rounds,
+            processes=processes,
             advance=lambda steps: bar.advance(task, steps),
         )
     _tell(benchmark, as_json, write)

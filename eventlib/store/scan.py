@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,7 +47,7 @@ def scan_stored(connection: Connection, partition: str) -> Iterator[Stored]:
     The connection is busy until the last one. Memory does not grow with the partition.
     """
     for event_type, schema_version, row in _rows(connection, partition):
-        yield _stored(event_type, schema_version, row)
+        yield stored_event(event_type, schema_version, row)
 
 
 def scan_partition(
@@ -61,37 +61,8 @@ def scan_partition(
     Raises:
         UnreadableEvent: an event cannot be decoded, or belongs to an aggregate that is not given.
     """
-    return _typed(aggregates, _rows(connection, partition))
-
-
-def scan_streams(
-    connection: Connection, aggregate: Aggregate[Any, Any], partition: str
-) -> Generator[Recorded[Event], None, None]:
-    """The events of an aggregate type in one partition, stream by stream, each in order; otherwise as `scan_partition`."""
-    return _typed({aggregate.name: aggregate}, _streams(connection, aggregate, partition))
-
-
-def scan_streams_stored(connection: Connection, aggregate: Aggregate[Any, Any], partition: str) -> Iterator[Stored]:
-    """The same events as they are stored: for who has to get past those that cannot be read."""
-    for event_type, schema_version, row in _streams(connection, aggregate, partition):
-        yield _stored(event_type, schema_version, row)
-
-
-def _streams(
-    connection: Connection, aggregate: Aggregate[Any, Any], partition: str
-) -> Iterator[tuple[bytes, bytes, bytes]]:
-    # Neither identifiers nor what COPY selects can be bound; these are quoted.
-    statement = sql.SQL(query("scan_streams")).format(
-        partition=sql.Identifier(partition), aggregate_type=sql.Literal(aggregate.name)
-    )
-    return _lines(connection, statement)
-
-
-def _typed(
-    aggregates: Mapping[str, Aggregate[Any, Any]], rows: Iterable[tuple[bytes, bytes, bytes]]
-) -> Generator[Recorded[Event], None, None]:
-    decoders = _decoders(aggregates)
-    for event_type, schema_version, row in rows:
+    decoders = event_decoders(aggregates)
+    for event_type, schema_version, row in _rows(connection, partition):
         decode = decoders.get((event_type, schema_version))
         try:
             recorded = decode(row) if decode else None
@@ -100,7 +71,7 @@ def _typed(
         if recorded is not None and recorded.aggregate_type in aggregates:
             yield recorded
         else:
-            yield from recorded_of(aggregates, _stored(event_type, schema_version, row))
+            yield from recorded_of(aggregates, stored_event(event_type, schema_version, row))
 
 
 def recorded_of(aggregates: Mapping[str, Aggregate[Any, Any]], stored: Stored) -> list[Recorded[Event]]:
@@ -120,10 +91,7 @@ def recorded_of(aggregates: Mapping[str, Aggregate[Any, Any]], stored: Stored) -
 
 def _rows(connection: Connection, partition: str) -> Iterator[tuple[bytes, bytes, bytes]]:
     # Identifiers cannot be bound; this one is quoted.
-    return _lines(connection, sql.SQL(query("scan")).format(partition=sql.Identifier(partition)))
-
-
-def _lines(connection: Connection, statement: sql.Composed) -> Iterator[tuple[bytes, bytes, bytes]]:
+    statement = sql.SQL(query("scan")).format(partition=sql.Identifier(partition))
     with connection.cursor().copy(statement) as lines:
         for buffer in lines:
             line = bytes(buffer)
@@ -132,7 +100,7 @@ def _lines(connection: Connection, statement: sql.Composed) -> Iterator[tuple[by
             yield event_type, schema_version, row
 
 
-def _decoders(aggregates: Mapping[str, Aggregate[Any, Any]]) -> dict[tuple[bytes, bytes], Decode]:
+def event_decoders(aggregates: Mapping[str, Aggregate[Any, Any]]) -> dict[tuple[bytes, bytes], Decode]:
     """By type and shape; without those that two aggregates call alike, which are told apart row by row."""
     found: dict[tuple[bytes, bytes], list[type[Event]]] = {}
     for aggregate in aggregates.values():
@@ -145,7 +113,8 @@ def _decoder(kind: type[Event]) -> Decode:
     return decoder_for(Recorded[kind])  # type: ignore[valid-type]
 
 
-def _stored(event_type: bytes, schema_version: bytes, row: bytes) -> Stored:
+def stored_event(event_type: bytes, schema_version: bytes, row: bytes) -> Stored:
+    """An event as it is stored, from its type, shape and JSON array."""
     one = _decode_row(row)
     return Stored(
         one.event_id,

@@ -34,5 +34,6 @@ GRANT SELECT ON projection_builds, projection_build_parts, projection_predecesso
 
 -- A time as the library's encoder writes it (RFC 3339, UTC): without a fraction when there is none.
 CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN to_char(at AT TIME ZONE 'UTC', CASE WHEN extract(microseconds FROM at)::bigint % 1000000 = 0
-                                           THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END);
+RETURN CASE WHEN at IS NOT NULL
+            THEN to_char(at AT TIME ZONE 'UTC', CASE WHEN at = date_trunc('second', at)
+                                                     THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END) END;

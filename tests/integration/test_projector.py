@@ -219,7 +219,7 @@ def test_a_poison_event_parks_its_aggregate_until_the_fold_is_mended(
     for order_id in (poisoned, healthy):
         execute(store, order_id, *CART[:5])
     relay.publish_batch()
-    broken = replace(ORDER_PROJECTIONS, fold=fold)
+    broken = replace(ORDER_PROJECTIONS, fold=fold, evolve=None)
     projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, broken)
     projector.apply(messages_of(kafka))
     (dead,) = parked(store.connection)

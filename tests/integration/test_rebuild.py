@@ -19,6 +19,7 @@ from eventlib.aggregate import Aggregate
 from eventlib.errors import ProjectionError
 from eventlib.events import Recorded
 from eventlib.orders import ORDER
+from eventlib.orders.commands import AddItem
 from eventlib.orders.order import Order, evolve
 from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
 from eventlib.outbox.relay import Relay
@@ -82,6 +83,27 @@ def test_it_makes_what_the_log_says(store: Store, database_url: str, projection:
     again = rebuild(database_url, projection, processes=processes)
     assert again.comparison and again.comparison.equal == 6
     assert discard(store.connection, projection) and not discard(store.connection, projection)
+
+
+def test_any_text_gets_into_the_table_as_it_is(store: Store, database_url: str) -> None:
+    order_id = uuid4()
+    skus = [
+        "tab\tnew line\nreturn\rbackslash\\",
+        "\\N",
+        "\\.",
+        "back\\nslash-n",
+        "quote'\"",
+        "\u00e4\u2028\U0001f69a",
+        "\x7f",
+    ]
+    for sku in skus:
+        first = [CART[0]] if sku == skus[0] else []
+        execute(store, order_id, *first, AddItem(sku, 1, 100, "me"))
+    for projection in (ORDER_PROJECTIONS, MY_ORDERS):
+        rebuild(database_url, projection, processes=1)
+        assert holds(store, projection, 1)
+    headline = store.connection.execute("SELECT headline FROM my_orders").fetchall()[0][0]
+    assert headline == f"{skus[0]} and 5 more"
 
 
 def test_what_differs_is_named(store: Store, database_url: str) -> None:
@@ -206,7 +228,7 @@ def poisoned(projection: Projection, aggregate_id: UUID, at: int) -> Projection:
             raise KeyError("sku")
         return evolve(order, recorded.event)
 
-    return replace(projection, fold=fold)
+    return replace(projection, fold=fold, evolve=None)
 
 
 def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_brings_it_back(

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from eventlib.events import Event, Recorded
 from eventlib.orders import ORDER
 from eventlib.orders.order import Order, Status, evolve
 from eventlib.projection import Projection
@@ -25,10 +24,6 @@ class OrderRow(msgspec.Struct, frozen=True):
     snapshot: Order
 
 
-def _fold(order: Order, recorded: Recorded[Event]) -> Order:
-    return evolve(order, recorded.event)
-
-
 def _row(order_id: UUID, order: Order, version: int) -> OrderRow:
     return OrderRow(
         order_id=order_id,
@@ -45,7 +40,7 @@ ORDER_PROJECTIONS: Projection[Order] = Projection(
     name="order_projections",
     aggregate=ORDER,
     initial=Order,
-    fold=_fold,
+    evolve=evolve,
     row=_row,
     definition=resource("sql", "projections", "order_projections.sql").read_text(encoding="utf-8"),
     key="order_id",

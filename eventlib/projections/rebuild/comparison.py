@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from psycopg import sql
+
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
+from eventlib.store.queries import query
 
 SHOWN = 10
 
@@ -44,9 +47,15 @@ class Comparison:
 
 def compare(connection: Connection, before: Projection[Any], after: Projection[Any]) -> Comparison:
     """Compare two tables."""
-    statement_text = statement("projection_compare", before, other=after.name)
-    gone_and_more = connection.execute(statement_text, {"shown": SHOWN}).fetchall()[0]
-    gone, added, moved, equal, differing, keys = gone_and_more
+    columns, other_columns = _columns(connection, before), _columns(connection, after)
+    same: sql.Composable = sql.SQL("to_jsonb(before) - 'projected_at' = to_jsonb(after) - 'projected_at'")
+    if columns.keys() == other_columns.keys():
+        parts = [_same(name, comparable=columns[name]) for name in columns if name != "projected_at"]
+        same = sql.SQL(" AND ").join(parts)
+    text = sql.SQL(query("projection_compare")).format(
+        table=sql.Identifier(before.name), other=sql.Identifier(after.name), key=sql.Identifier(before.key), equal=same
+    )
+    gone, added, moved, equal, differing, keys = connection.execute(text, {"shown": SHOWN}).fetchall()[0]
     rows = [
         {key: row for key, row, _ in connection.execute(statement("projection_rows", table), {"keys": keys})}
         for table in (before, after)
@@ -54,6 +63,18 @@ def compare(connection: Connection, before: Projection[Any], after: Projection[A
     differences = []
     for key in keys:
         old, new = (found.get(key, {}) for found in rows)
-        columns = {name: (old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)}
-        differences.append(Difference(key, columns))
+        changed = {name: (old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)}
+        differences.append(Difference(key, changed))
     return Comparison(added, gone, moved, equal, differing, differences)
+
+
+def _columns(connection: Connection, table: Projection[Any]) -> dict[str, bool]:
+    """The columns of a table, and whether values of each can be compared."""
+    return dict(connection.execute(query("projection_columns"), {"table": table.name}).fetchall())
+
+
+def _same(column: str, *, comparable: bool) -> sql.Composed:
+    form = "before.{0} IS NOT DISTINCT FROM after.{0}"
+    if not comparable:
+        form = "before.{0}::text IS NOT DISTINCT FROM after.{0}::text"
+    return sql.SQL(form).format(sql.Identifier(column))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,14 @@ import psycopg
 from psycopg import sql
 
 from eventlib.errors import CorruptStream, EventlibError, UnreadableEvent
-from eventlib.events import Event, Recorded
+from eventlib.events import Event
 from eventlib.projection import Projection, Row
+from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import Poison, park
 from eventlib.projections.rows import columns_of, load_rows
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
-from eventlib.store.scan import scan_streams, scan_streams_stored
+from eventlib.store.stream_scan import scan_stream_rows, scan_streams, scan_streams_stored
 
 BATCH_ROWS = 1_000
 BATCH_EVENTS = 5_000
@@ -84,10 +85,12 @@ def _in_sql(writer: Connection, new: Projection[Any], partition: str, advance: A
         partition=sql.Identifier(partition),
         aggregate_type=sql.Literal(new.aggregate.name),
     )
-    known = [f"{event_type} {schema_version}" for event_type, schema_version in new.aggregate.shapes]
-    rows, events, trouble = writer.execute(statement, {"known": known}).fetchall()[0]
-    if trouble:
-        raise UnreadableEvent(f"a fold in SQL cannot stop at the event in {partition} that nobody can read")
+    types, schema_versions = zip(*sorted(new.aggregate.shapes))
+    known = {"types": list(types), "schema_versions": list(schema_versions)}
+    rows, events, (present, unknown) = writer.execute(statement, known).fetchall()[0]
+    # Versions begin with 1, and none comes twice: where they add up to the number of events, none is missing.
+    if unknown or events != present:
+        raise UnreadableEvent(f"a fold in SQL cannot stop at what is wrong in {partition}")
     advance(events)
     return rows, events
 
@@ -96,43 +99,77 @@ def _streamed(
     reader: Connection, writer: Connection, new: Projection[Any], partition: str, advance: Advance
 ) -> tuple[int, int]:
     rows = events = told = 0
-    pending: list[Row] = []
-    with closing(scan_streams(reader, new.aggregate, partition)) as log:
-        for row, count in _folded(new, log):
-            pending.append(row)
-            events += count
-            if len(pending) == BATCH_ROWS:
-                load_rows(writer, new, pending)
-                rows += len(pending)
-                pending.clear()
+    folded = _recorded_folded if new.evolve is None else _rows_folded
+    with closing(folded(reader, new, partition)) as states, ExitStack() as copying:
+        write: Callable[[Row], None] | None = None
+        for aggregate_id, state, version in states:
+            row = new.row_of(aggregate_id, state, version)
+            if write is None:
+                write = copying.enter_context(copying_rows(writer, new, row))
+            write(row)
+            rows += 1
+            events += version
             if events - told >= BATCH_EVENTS:
                 advance(events - told)
                 told = events
-    load_rows(writer, new, pending)
     advance(events - told)
-    return rows + len(pending), events
+    return rows, events
 
 
-def _folded(new: Projection[Any], events: Iterable[Recorded[Event]]) -> Iterator[tuple[Row, int]]:
-    """Every row with the number of its events.
+Folded = Generator[tuple[UUID, Any, int], None, None]
+"""Of every stream its aggregate, the folded state, and the version that it is of."""
 
-    Raises:
-        CorruptStream: a version is missing.
-    """
-    fold, wanted, row_of, initial = new.fold, new.wanted, new.row_of, new.initial
-    aggregate_id, state, version = None, None, 0
-    for recorded in events:
-        if recorded.aggregate_id != aggregate_id:
-            if aggregate_id is not None:
-                yield row_of(aggregate_id, state, version), version
-            aggregate_id, state, version = recorded.aggregate_id, initial(), 0
-        if recorded.version != version + (not recorded.part):
-            raise CorruptStream(f"{aggregate_id} has no version {version + 1}: the next is {recorded.version}")
-        version = recorded.version
-        if type(recorded.event) in wanted:
-            state = fold(state, recorded)
-    if aggregate_id is not None:
-        yield row_of(aggregate_id, state, version), version
+
+def _recorded_folded(reader: Connection, new: Projection[Any], partition: str) -> Folded:
+    """Raises `CorruptStream` when a version is missing, and what decoding and the fold raise."""
+    fold, wanted = new.fold, new.wanted
+    assert fold is not None
+    present, state, version = None, new.initial(), 0
+    with closing(scan_streams(reader, new.aggregate, partition)) as streams:
+        for aggregate_id, events in streams:
+            if aggregate_id != present:
+                if present is not None:
+                    yield present, state, version
+                present, state, version = aggregate_id, new.initial(), 0
+            for recorded in events:
+                if recorded.version != version + (not recorded.part):
+                    raise _hole(aggregate_id, version, recorded.version)
+                version = recorded.version
+                if type(recorded.event) in wanted:
+                    state = fold(state, recorded)
+    if present is not None:
+        yield present, state, version
+
+
+def _rows_folded(reader: Connection, new: Projection[Any], partition: str) -> Folded:
+    """The same for a projection that looks at events alone."""
+    evolve, wanted = new.evolve, new.wanted
+    assert evolve is not None
+    fold_rows = new.aggregate.fold_rows
+    by = evolve
+    if wanted != new.aggregate.kinds:
+
+        def by(state: Any, event: Event) -> Any:
+            return evolve(state, event) if type(event) in wanted else state
+
+    present, state, version = None, new.initial(), 0
+    with closing(scan_stream_rows(reader, new.aggregate, partition)) as streams:
+        for aggregate_id, rows in streams:
+            if aggregate_id != present:
+                if present is not None:
+                    yield present, state, version
+                present, state, version = aggregate_id, new.initial(), 0
+            # They are in order, and no version comes twice: the first and the last one tell whether all are there.
+            if rows[0][4] != version + 1 or rows[-1][4] != version + len(rows):
+                raise _hole(aggregate_id, version, rows[0][4])
+            state = fold_rows(rows, aggregate_id, state, by)
+            version += len(rows)
+    if present is not None:
+        yield present, state, version
+
+
+def _hole(aggregate_id: UUID, version: int, following: int) -> CorruptStream:
+    return CorruptStream(f"{aggregate_id} has no version {version + 1}: what follows is {following}")
 
 
 def _patiently(
@@ -155,17 +192,17 @@ def _patiently(
                 return 0
             return sum(write([one]) for one in candidates)
 
-    stored_events = scan_streams_stored(reader, new.aggregate, partition)
-    for aggregate_id, stream in itertools.groupby(stored_events, key=lambda stored: stored.aggregate_id):
+    streams = scan_streams_stored(reader, new.aggregate, partition)
+    for aggregate_id, parts in itertools.groupby(streams, key=lambda part: part[0]):
         state, version, problem = new.initial(), 0, None
-        for stored in stream:
+        for stored in itertools.chain.from_iterable(events for _, events in parts):
             events += 1
             if problem is not None:
                 continue
             place = f"position {stored.position} of the log"
             try:
                 if stored.version != version + 1:
-                    raise CorruptStream(f"{aggregate_id} has no version {version + 1}: the next is {stored.version}")
+                    raise _hole(aggregate_id, version, stored.version)
                 after = state
                 for recorded in new.aggregate.recorded(stored):
                     after = new.apply(after, recorded)

@@ -9,8 +9,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, replace
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
@@ -149,25 +156,57 @@ def _load(connection: Connection, owner_url: str, build: Build, processes: int |
             done += events
             progress("loading", done, of)
 
-        with _reader(owner_url) as reader, connect(owner_url, "eventlib rebuild") as writer:
+        with _reader(owner_url) as reader, _writer(owner_url) as writer:
             for partition in left:
                 load_part(reader, writer, build.projection, partition, advance)
+        return
+    if build.projection.sql_fold is not None:  # the server does the work: nothing is gained by processes
+        _load_in_threads(owner_url, build, left, number, before, of, progress)
         return
     context = multiprocessing.get_context("spawn")
     counter: Synchronized[int] = context.Value("q", before)
     with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
         running = [pool.submit(_load_mine, partition) for partition in left]
+        _await(pool, running, lambda: progress("loading", counter.value, of))
+
+
+def _load_in_threads(
+    owner_url: str, build: Build, left: list[str], number: int, before: int, of: int, progress: Progress
+) -> None:
+    done = [before]
+    local = threading.local()
+    opened: list[Connection] = []
+
+    def load(partition: str) -> None:
+        if not hasattr(local, "connections"):
+            local.connections = _reader(owner_url), _writer(owner_url)
+            opened.extend(local.connections)
+        reader, writer = local.connections
+        load_part(reader, writer, build.projection, partition, done.append)
+
+    with ThreadPoolExecutor(number) as pool:
         try:
-            while True:
-                finished, unfinished = wait(running, POLL_S, FIRST_EXCEPTION)
-                progress("loading", counter.value, of)
-                for one in finished:
-                    one.result()
-                if not unfinished:
-                    return
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            running = [pool.submit(load, partition) for partition in left]
+            _await(pool, running, lambda: progress("loading", sum(done), of))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for connection in opened:
+                connection.close()
+
+
+def _await(pool: Executor, running: Sequence[Future[None]], show: Callable[[], None]) -> None:
+    """Wait until all is done, or the first has failed."""
+    try:
+        while True:
+            finished, unfinished = wait(running, POLL_S, FIRST_EXCEPTION)
+            show()
+            for one in finished:
+                one.result()
+            if not unfinished:
+                return
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def _reader(owner_url: str) -> Connection:
@@ -176,10 +215,19 @@ def _reader(owner_url: str) -> Connection:
     return connection
 
 
+def _writer(owner_url: str) -> Connection:
+    connection = connect(owner_url, "eventlib rebuild")
+    connection.execute("SET work_mem TO '128MB'")
+    connection.execute(
+        "SET synchronous_commit TO off"
+    )  # the cut-over waits for the disk, and with it for all before it
+    return connection
+
+
 def place_of(projection: Projection[Any]) -> tuple[str, str] | None:
     """The module and the name under which another process finds a projection; None when it has none."""
-    modules = dict.fromkeys([projection.fold.__module__, projection.initial.__module__])
-    for module in modules:
+    functions = [one for one in (projection.fold, projection.row, projection.evolve) if one is not None]
+    for module in dict.fromkeys([*(one.__module__ for one in functions), projection.initial.__module__]):
         for name, value in vars(sys.modules[module]).items():
             if isinstance(value, Projection) and replace(value, name=projection.name) == projection:
                 return (module, name) if module != "__main__" else None
@@ -199,7 +247,7 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
     _mine.update(
         projection=projection,
         reader=_reader(owner_url),
-        writer=connect(owner_url, "eventlib rebuild"),
+        writer=_writer(owner_url),
         counter=counter,
     )
 
