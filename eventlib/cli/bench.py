@@ -14,8 +14,11 @@ from rich.table import Table
 from eventlib.bench import append as append_bench
 from eventlib.bench import growth as growth_bench
 from eventlib.bench import interval as interval_bench
+from eventlib.bench import lag as lag_bench
 from eventlib.bench import load as load_bench
+from eventlib.bench import project as project_bench
 from eventlib.bench import rebuild as rebuild_bench
+from eventlib.bench import relay as relay_bench
 from eventlib.bench import replay as replay_bench
 from eventlib.bench import scan as scan_bench
 from eventlib.bench.figures import size
@@ -181,6 +184,70 @@ def load(
             events=events,
             rounds=rounds,
             indexes=indexes,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, write)
+
+
+@app.command()
+def lag(
+    rate: Annotated[int, typer.Option(min=1, max=5_000, help="Events a second.")] = 500,
+    seconds: Annotated[int, typer.Option(min=1, max=600, help="That a round is measured for.")] = 10,
+    rounds: Rounds = 3,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """From commit to visible at a steady load, in a scratch database and a topic of its own."""
+    write = _sink("lag", output)
+    with progress() as bar:
+        task = bar.add_task("appending", total=lag_bench.steps(seconds, rounds))
+        benchmark = lag_bench.bench_lag(
+            _owner_url(),
+            services().kafka,
+            settings().store_partitions,
+            settings().topic_partitions,
+            rate=rate,
+            seconds=seconds,
+            rounds=rounds,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, write)
+
+
+BacklogEvents = Annotated[int, typer.Option(min=100, max=5_000_000, help="Events in the backlog.")]
+
+
+@app.command()
+def relay(events: BacklogEvents = 50_000, rounds: Rounds = 5, as_json: Json = False, output: Output = None) -> None:
+    """Drain an outbox, in a scratch database and a topic of its own."""
+    write = _sink("relay", output)
+    with progress() as bar:
+        task = bar.add_task("publishing", total=relay_bench.LOOPS_PER_ROUND * rounds)
+        benchmark = relay_bench.bench_relay(
+            _owner_url(),
+            services().kafka,
+            settings().store_partitions,
+            settings().topic_partitions,
+            events=events,
+            rounds=rounds,
+            advance=lambda steps: bar.advance(task, steps),
+        )
+    _tell(benchmark, as_json, write)
+
+
+@app.command()
+def project(events: BacklogEvents = 50_000, rounds: Rounds = 5, as_json: Json = False, output: Output = None) -> None:
+    """Apply a topic to an empty read model, in a scratch database and a topic of its own."""
+    write = _sink("project", output)
+    with progress() as bar:
+        task = bar.add_task("projecting", total=project_bench.LOOPS_PER_ROUND * rounds)
+        benchmark = project_bench.bench_project(
+            _owner_url(),
+            services().kafka,
+            settings().store_partitions,
+            settings().topic_partitions,
+            events=events,
+            rounds=rounds,
             advance=lambda steps: bar.advance(task, steps),
         )
     _tell(benchmark, as_json, write)

@@ -160,7 +160,7 @@ class Relay:
         if ids:
             epochs = self._leases.epochs
             mine = {"relay": self._leases.relay, "shards": list(epochs), "epochs": list(epochs.values())}
-            self._published += self._connection.execute(query("outbox_forget"), {**mine, "ids": ids}).rowcount
+            self._published += self._connection.execute(query("outbox_forget"), {**mine, "ids": f"{{{','.join(map(str, ids))}}}"}).rowcount
             self._sender.forget(ids)
             self._trouble_s = TROUBLE_SHORTEST_S
 

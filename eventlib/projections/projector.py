@@ -48,15 +48,27 @@ class Projector(Generic[S]):
     """
 
     def __init__(
-        self, connection: Connection, kafka: KafkaAddress, topic_partitions: int, projection: Projection[S]
+        self,
+        connection: Connection,
+        kafka: KafkaAddress,
+        topic_partitions: int,
+        projection: Projection[S],
+        lag: LagRecord | None = None,
     ) -> None:
+        """Nothing is consumed yet.
+
+        Args:
+            connection: for this projector alone.
+            topic_partitions: of a topic that it has to create.
+            lag: takes note of how long events took to become visible; by default in the database.
+        """
         # What is lost in a crash of the server is lost with its offsets, and applied again: no need to wait for the disk.
         connection.execute("SET synchronous_commit TO off")
         self._connection = connection
         self._store = Store(connection)
         self._projection = projection
         self._generation: int | None = None
-        self._lag = LagRecord(projection.name)
+        self._lag = lag or LagRecord(projection.name)
         self._reader = TopicReader(connection, kafka, topic_partitions, projection.aggregate, projection.name)
 
     def run(self, stop: Stop) -> None:

@@ -12,7 +12,7 @@ from eventlib.orders.projections import PROJECTIONS
 from eventlib.outbox.status import OutboxStatus, outbox_status
 from eventlib.projections.health import ProjectionHealth, projection_health
 from eventlib.projections.lag_histogram import BOUNDS_MS
-from eventlib.reporting.charts.lag import lag_chart
+from eventlib.reporting.charts.freshness import freshness_chart
 from eventlib.reporting.fragment import Fragment, rendered, styled
 from eventlib.reporting.measured import joined, plot
 from eventlib.reporting.verdict import Check, Evidence, Outcome, Verdict
@@ -99,7 +99,7 @@ class HealthReport:
 
     def plot(self) -> Fragment:
         """How long events took to become visible."""
-        return plot(lag_chart(self.projections, self._promise_ms), "How soon events became visible")
+        return plot(freshness_chart(self.projections, self._promise_ms), "How soon events became visible")
 
     def table(self) -> Fragment:
         """The read models and the outbox in figures."""

@@ -7,9 +7,10 @@ extensions (aggregatetype, aggregateversion, schemaversion, position) and the he
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from confluent_kafka import Message
@@ -20,8 +21,7 @@ from eventlib.events import Event, Recorded, Stored
 from eventlib.streaming.topics import topic_of
 
 
-@dataclass(frozen=True)
-class OutgoingMessage:
+class OutgoingMessage(NamedTuple):
     """What is produced for one outbox row."""
 
     topic: str
@@ -30,6 +30,7 @@ class OutgoingMessage:
     headers: list[tuple[str, bytes]]
 
 
+@functools.cache
 def source_of(log_id: UUID) -> bytes:
     """The CloudEvents source of a log's events."""
     return f"urn:uuid:{log_id}".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -18,6 +19,7 @@ _soon = retry(
 )
 
 
+@functools.cache
 def topic_of(aggregate_type: str) -> str:
     """The topic of an aggregate's events.
 

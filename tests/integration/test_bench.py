@@ -26,6 +26,7 @@ from eventlib.orders import ORDER
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
+from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import STORE_PARTITIONS
 from tests.processes import eventlib
 
@@ -38,6 +39,10 @@ TINY = {
     ),
     "scan": ("--events", "3000", "--rounds", "2"),
     "load": ("--events", "300", "--rounds", "2", "--indexes"),
+    "lag": ("--rate", "50", "--seconds", "1", "--rounds", "1"),
+    "relay": ("--events", "300", "--rounds", "2"),
+    "project": ("--events", "300", "--rounds", "2"),
+    "rebuild": ("--events", "2000", "--rounds", "2"),
     "growth": ("--start", "25000", "--events", "50000", "--rounds", "2"),
 }
 
@@ -48,8 +53,21 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def environment(database_url: str, state_dir: Path) -> dict[str, str]:
-    """Of a process that has a database; no benchmark needs more."""
+    """Of a process that has a database; most benchmarks need no more."""
     return {**os.environ, "EVENTLIB_DATABASE_URL": database_url, "EVENTLIB_STATE_DIR": str(state_dir)}
+
+
+@pytest.fixture
+def run_with_kafka(environment: dict[str, str], kafka: KafkaAddress, run: Run) -> Run:
+    """The same with a broker, on which no topic may be left."""
+    environment["EVENTLIB_KAFKA_BOOTSTRAP"] = kafka.bootstrap
+
+    def run_it(name: str) -> dict[str, Any]:
+        document = run(name)
+        assert not [topic for topic in reach(kafka).list_topics(timeout=10).topics if topic.startswith("bench-")]
+        return document
+
+    return run_it
 
 
 @pytest.fixture
@@ -212,6 +230,18 @@ def test_load_tells_what_each_index_of_the_log_costs(run: Run, store: Store) -> 
     ).fetchall()
     assert [(index["name"],) for index in document["facts"]["indexes"]] == there
     assert all(index["bytes_per_event"] > 0 for index in document["facts"]["indexes"])
+
+
+@pytest.mark.parametrize("name", ["lag", "relay", "project"])
+def test_the_pipeline_is_compared_with_bare_loops(name: str, run_with_kafka: Run) -> None:
+    for result in run_with_kafka(name)["results"]:
+        assert result["floors"][0]["name"].startswith("bare loop") and result["aims"]
+
+
+def test_a_rebuild_is_compared_with_copy(run: Run) -> None:
+    cases = {result["case"].partition(", ")[0]: result for result in run("rebuild")["results"]}
+    assert list(cases) == ["order_projections folded in Python", "order_tracking folded in SQL"]
+    assert all(result["floors"][0]["name"] == "libpq, COPY TO in 1 process" for result in cases.values())
 
 
 def test_growth_tells_both_sizes_and_the_disk(run: Run) -> None:

@@ -103,7 +103,7 @@ def test_any_text_gets_into_the_table_as_it_is(store: Store, database_url: str) 
         rebuild(database_url, projection, processes=1)
         assert holds(store, projection, 1)
     headline = store.connection.execute("SELECT headline FROM my_orders").fetchall()[0][0]
-    assert headline == f"{skus[0]} and 5 more"
+    assert headline == f"{skus[0]} and 6 more"
 
 
 def test_what_differs_is_named(store: Store, database_url: str) -> None:

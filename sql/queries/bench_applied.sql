@@ -1,0 +1,2 @@
+-- How many events the rows of a read model contain.
+SELECT coalesce(sum(last_event_version), 0)::bigint FROM order_projections

@@ -1,0 +1,2 @@
+-- Empties a table of a scratch database.
+TRUNCATE {table}
