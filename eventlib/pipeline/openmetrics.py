@@ -27,6 +27,11 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
     yield _gauge("relays", "Relays at work.", sum(relay.alive for relay in outbox.relays))
     yield _gauge("pushes_waiting", "Pushes that the push service has not taken yet.", signals.pushes_waiting)
     yield _gauge("pushes_oldest_seconds", "For how long the oldest of them has waited.", signals.pushes_oldest_s)
+    if signals.slot is not None:
+        yield _gauge(
+            "slot_behind_bytes", "Write-ahead log that the slot's reader has not confirmed.", signals.slot.behind_bytes
+        )
+        yield _gauge("slot_active", "1 while somebody reads from the slot.", float(signals.slot.active))
     by_projection: dict[str, tuple[str, Callable[[ProjectionSignals], float | bool]]] = {
         "projectors": ("Projectors at work.", lambda one: one.members),
         "projection_unapplied_messages": ("Messages that wait to be applied.", lambda one: one.unapplied),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from eventlib.pipeline.signals import ProjectionSignals, Signals
 
+CONFIRMED_S = 10.0
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -35,6 +37,9 @@ def _outbox(signals: Signals, within_s: float) -> Readiness:
             problems.append("no relay is at work")
         elif unowned := sum(shard.owner is None for shard in outbox.shards):
             problems.append(f"{unowned} of {len(outbox.shards)} shards have no relay")
+    elif signals.slot is not None:
+        problems += signals.slot.problems
+        within_s += CONFIRMED_S  # its rows wait for the slot's confirmation, and then for a relay to delete them
     if outbox.oldest_s > within_s and outbox.depth > held:
         problems.append(f"the oldest of {outbox.depth} events has waited {outbox.oldest_s:.1f} s to be published")
     alive = sum(relay.alive for relay in outbox.relays)

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
+from eventlib.outbox.cdc import SlotStatus, slot_status
 from eventlib.outbox.status import OutboxStatus, outbox_status
 from eventlib.pipeline.positions import Position, positions
 from eventlib.projection import Projection
@@ -56,9 +57,11 @@ class ProjectionSignals:
 
 @dataclass(frozen=True)
 class Signals:
-    """The outbox, every projection, and the pushes that the push service has not taken yet."""
+    """The outbox, every projection, and the pushes that the push service has not taken yet; the slot while change data
+    capture publishes."""
 
     outbox: OutboxStatus
+    slot: SlotStatus | None
     projections: Sequence[ProjectionSignals]
     pushes_waiting: int
     pushes_oldest_s: float
@@ -97,7 +100,8 @@ def take_signals(
                 lag=lag.get(projection.name, {}),
             )
         )
-    return Signals(outbox, found, waiting, waiting_s)
+    slot = slot_status(connection) if outbox.publisher == "cdc" else None
+    return Signals(outbox, slot, found, waiting, waiting_s)
 
 
 def _oldest_s(connection: Connection, kafka: KafkaAddress, topic: str, at: dict[int, Position]) -> float | None:

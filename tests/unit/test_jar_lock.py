@@ -44,16 +44,20 @@ def files(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def test_the_lock_names_every_jar_once_with_a_checksum_and_no_address() -> None:
-    locked = jars.read_lock(jars.LOCK_FILE)
+@pytest.mark.parametrize(
+    ("lock_file", "roots"), [(jars.LOCK_FILE, jars.ROOTS), (jars.CONNECT_LOCK_FILE, jars.CONNECT_ROOTS)]
+)
+def test_the_lock_names_every_jar_once_with_a_checksum_and_no_address(lock_file: Path, roots: tuple[str, ...]) -> None:
+    locked = jars.read_lock(lock_file)
     assert len({(jar.group, jar.artifact) for jar in locked}) == len(locked)
     assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in locked)
-    assert set(jars.ROOTS) <= {jar.coordinate for jar in locked}
-    assert "//" not in jars.LOCK_FILE.read_text()
+    assert set(roots) <= {jar.coordinate for jar in locked}
+    assert "//" not in lock_file.read_text()
 
 
 def test_every_part_of_kafka_has_the_same_version() -> None:
-    assert {jar.version for jar in jars.read_lock(jars.LOCK_FILE) if jar.group == "org.apache.kafka"} == {"4.3.1"}
+    locked = jars.read_lock(jars.LOCK_FILE) + jars.read_lock(jars.CONNECT_LOCK_FILE)
+    assert {jar.version for jar in locked if jar.group == "org.apache.kafka"} == {"4.3.1"}
 
 
 def test_a_missing_jar_is_downloaded_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +71,7 @@ def test_a_jar_with_another_checksum_is_refused(cache: Path, monkeypatch: pytest
     serve(monkeypatch, CONTENT)
     [path] = jars.locked_jars([JAR])
     path.write_bytes(b"another jar")
-    with pytest.raises(ServiceUnavailable, match=r"org\.example:thing:1\.2 is not the one in jars\.lock"):
+    with pytest.raises(ServiceUnavailable, match=r"org\.example:thing:1\.2 is not the locked one"):
         jars.locked_jars([JAR])
 
 

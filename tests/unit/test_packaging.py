@@ -35,4 +35,4 @@ def test_the_wheel_carries_sql_notebooks_templates_and_the_jar_lock(tmp_path: Pa
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and ".ipynb_checkpoints" not in path.parts:
                 assert f"eventlib/_resources/{path.relative_to(ROOT)}" in names
-    assert "eventlib/embedded/jars.lock" in names
+    assert {"eventlib/embedded/jars.lock", "eventlib/embedded/connect.lock"} <= set(names)

@@ -1,0 +1,215 @@
+"""Change data capture in the place of the relays: what Debezium is told, who publishes, and the replication slot.
+
+The connector reads inserts into the outbox from a replication slot; its event router makes of each the message that a relay
+would make. Whoever publishes, the rows stay in the outbox until it is known that Kafka has them, so the two can take over
+from each other at any time: what is not known to be published is published by the other one, at worst twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from eventlib.errors import ServiceUnavailable
+from eventlib.store.connection import Connection
+from eventlib.store.log_identity import log_id
+from eventlib.store.queries import query
+from eventlib.streaming.messages import source_of
+
+CONNECTOR = "eventlib-outbox"
+PUBLICATION = "eventlib_outbox"
+KEPT_WAL = "4GB"
+"""How much the server keeps for a slot that nobody reads; beyond that the slot is lost, and the relays take over."""
+
+HAND_OVER_S = 30.0
+LATE_BYTES = 256 * 2**20
+"""A slot that is so far behind is read too slowly, or by nobody."""
+
+# The header of each column, in the order in which a relay writes them.
+_HEADERS = {
+    "ce_specversion": "ce_specversion",
+    "event_id": "ce_id",
+    "event_type": "ce_type",
+    "aggregate_id": "ce_subject",
+    "ce_time": "ce_time",
+    "aggregate_type": "ce_aggregatetype",
+    "version": "ce_aggregateversion",
+    "schema_version": "ce_schemaversion",
+    "position": "ce_position",
+    "metadata": "metadata",
+}
+_DEBEZIUMS_OWN = (
+    "id",
+    *(f"__debezium.context.{name}" for name in ("connectorLogicalName", "connectorName", "taskId", "runId")),
+)
+_STRINGS = "org.apache.kafka.connect.storage.StringConverter"
+
+
+@dataclass(frozen=True)
+class SlotStatus:
+    """The replication slot as the server sees it.
+
+    Attributes:
+        name: of the slot.
+        exists: whether there is one.
+        active: whether somebody reads from it now.
+        behind_bytes: how much of the write-ahead log its reader has not confirmed.
+        wal_status: `reserved`, `extended`, `unreserved` or `lost`; None without a slot.
+    """
+
+    name: str
+    exists: bool
+    active: bool
+    behind_bytes: int
+    wal_status: str | None
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps events from being published, or soon will."""
+        if not self.exists:
+            return [f"there is no slot {self.name}: `eventlib cdc down` lets the relays publish again"]
+        if self.wal_status == "lost":
+            return [
+                f"the slot {self.name} was behind by more than the server keeps, and is lost: `eventlib cdc down`, and the "
+                "relays publish what is in the outbox"
+            ]
+        found = [] if self.active else [f"nobody reads from the slot {self.name}"]
+        if self.behind_bytes > LATE_BYTES or self.wal_status == "unreserved":
+            found.append(f"the slot {self.name} is {self.behind_bytes / 2**20:,.0f} MiB behind")
+        return found
+
+
+def slot_of(log: UUID) -> str:
+    """The name of a log's slot: slots belong to the whole server, which may have several logs."""
+    return f"{PUBLICATION}_{log.hex[:12]}"
+
+
+def connector_config(log: UUID, database: dict[str, str], topic_partitions: int) -> dict[str, str]:
+    """What Debezium's PostgreSQL connector (3.7) is told.
+
+    Args:
+        log: which log's events they are.
+        database: where it is and who logs in: properties that begin with `database.` or `driver.`.
+        topic_partitions: of a topic that Kafka Connect creates.
+    """
+    placement = ",".join(f"{column}:header:{header}" for column, header in _HEADERS.items())
+    constants = {
+        "source": ("ce_source", source_of(log).decode()),
+        "contenttype": ("content-type", "application/json"),
+    }
+    config = {
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "tasks.max": "1",
+        **database,
+        "topic.prefix": "eventlib",
+        "plugin.name": "pgoutput",
+        "slot.name": slot_of(log),
+        "publication.name": PUBLICATION,
+        "publication.autocreate.mode": "disabled",
+        "table.include.list": "public.outbox",
+        # What was there before the slot was published by the relays.
+        "snapshot.mode": "no_data",
+        "tombstones.on.delete": "false",
+        "skipped.operations": "u,d,t",
+        "heartbeat.interval.ms": "5000",
+        "poll.interval.ms": "5",
+        "key.converter": _STRINGS,
+        "value.converter": _STRINGS,
+        "header.converter": _STRINGS,
+        "topic.creation.default.replication.factor": "-1",
+        "topic.creation.default.partitions": str(topic_partitions),
+        # A producer that keeps order through its own retries, and gives up as late as a relay's.
+        "producer.override.acks": "all",
+        "producer.override.enable.idempotence": "true",
+        "producer.override.delivery.timeout.ms": "2147483647",
+        "producer.override.linger.ms": "1",
+        "transforms": "outbox,drop," + ",".join(constants),
+        "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "transforms.outbox.table.field.event.id": "event_id",
+        "transforms.outbox.table.field.event.key": "aggregate_id",
+        "transforms.outbox.table.field.event.payload": "event_data",
+        "transforms.outbox.route.by.field": "aggregate_type",
+        "transforms.outbox.route.topic.replacement": "${routedByValue}.events",
+        "transforms.outbox.table.fields.additional.placement": placement,
+        "transforms.drop.type": "org.apache.kafka.connect.transforms.DropHeaders",
+        "transforms.drop.headers": ",".join(_DEBEZIUMS_OWN),
+        # Heartbeats are no events, and go where they are.
+        "predicates": "heartbeat",
+        "predicates.heartbeat.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.heartbeat.pattern": "__debezium-heartbeat.*",
+    }
+    for name, (header, value) in constants.items():
+        config[f"transforms.{name}.type"] = "org.apache.kafka.connect.transforms.InsertHeader"
+        config[f"transforms.{name}.header"] = header
+        config[f"transforms.{name}.value.literal"] = value
+    for name in ("outbox", "drop", *constants):
+        config[f"transforms.{name}.predicate"] = "heartbeat"
+        config[f"transforms.{name}.negate"] = "true"
+    return config
+
+
+def prepare(connection: Connection) -> None:
+    """Make the publication and the slot, unless they are there. What is committed from now on is in the slot.
+
+    Args:
+        connection: of a role that owns the outbox and may replicate.
+    """
+    if connection.execute(query("cdc_publication"), {"publication": PUBLICATION}).fetchone() is None:
+        connection.execute(query("cdc_publish"))
+    connection.execute(query("cdc_slot_create"), {"slot": slot_of(log_id(connection))})
+
+
+def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambda: None) -> None:
+    """Let the relays publish what was committed before the slot, then take the publishing from them.
+
+    To be called after `prepare`, and before the connector starts.
+
+    Args:
+        between: called while the relays work.
+
+    Raises:
+        ServiceUnavailable: no relay has done so within 30 s; then the relays go on publishing.
+    """
+    before = connection.execute(query("outbox_snapshot")).fetchall()[0][0]
+    deadline = time.monotonic() + HAND_OVER_S
+    while connection.execute(query("outbox_visible"), {"snapshot": before}).fetchall()[0][0]:
+        between()
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable(
+                f"events of before the slot still wait to be published after {HAND_OVER_S:.0f} s: run `eventlib run relay`, "
+                "or see `eventlib outbox status` for those that are held back; the relays go on publishing"
+            )
+        time.sleep(0.1)
+    connection.execute(query("publisher_set"), {"publisher": "cdc", "slot": slot_of(log_id(connection))})
+    while connection.execute(query("relay_shards_owned")).fetchall()[0][0]:  # of a dead relay no longer than its lease
+        between()
+        time.sleep(0.1)
+
+
+def hand_over_to_relays(connection: Connection) -> None:
+    """Let the relays publish again all that is still in the outbox, and drop the slot. To be called after the connector was
+    stopped.
+
+    Raises:
+        ServiceUnavailable: the connector still reads from the slot.
+    """
+    slot = slot_status(connection)
+    if slot.active:
+        raise ServiceUnavailable(f"a connector still reads from the slot {slot.name}: stop it first")
+    connection.execute(query("publisher_set"), {"publisher": "relay", "slot": None})
+    connection.execute(query("cdc_slot_drop"), {"slot": slot.name})
+
+
+def slot_status(connection: Connection) -> SlotStatus:
+    """How the slot is."""
+    name = slot_of(log_id(connection))
+    row = connection.execute(query("cdc_slot"), {"slot": name}).fetchone()
+    return SlotStatus(name, True, *row) if row else SlotStatus(name, False, False, 0, None)
+
+
+def publisher(connection: Connection) -> str:
+    """Who publishes: `relay` or `cdc`."""
+    found: str = connection.execute(query("outbox_publisher")).fetchall()[0][0]
+    return found

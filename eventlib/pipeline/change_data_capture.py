@@ -1,0 +1,154 @@
+"""Change data capture from end to end: the slot, who publishes, and the embedded Kafka Connect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from eventlib.embedded.connect import Connector, EmbeddedConnect
+from eventlib.embedded.service import ServiceStatus
+from eventlib.errors import ServiceUnavailable, SettingsError
+from eventlib.outbox.cdc import (
+    CONNECTOR,
+    KEPT_WAL,
+    SlotStatus,
+    connector_config,
+    hand_over_to_cdc,
+    hand_over_to_relays,
+    prepare,
+    publisher,
+    slot_status,
+)
+from eventlib.store.connection import Connection
+from eventlib.store.log_identity import log_id
+from eventlib.store.queries import query
+from eventlib.streaming.clients import KafkaAddress, reach
+from eventlib.streaming.topics import ensure_topic, topic_of
+
+
+@dataclass(frozen=True)
+class CdcStatus:
+    """How change data capture is.
+
+    Attributes:
+        publisher: `relay` or `cdc`.
+        slot: as the server sees it.
+        connect: the embedded Kafka Connect.
+        connector: what that says of its connector; None when it says nothing.
+        depth: rows in the outbox.
+        oldest_s: age of the oldest, in seconds.
+    """
+
+    publisher: str
+    slot: SlotStatus
+    connect: ServiceStatus
+    connector: Connector | None
+    depth: int
+    oldest_s: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps events from being published; nothing while the relays publish."""
+        if self.publisher != "cdc":
+            return []
+        found = list(self.slot.problems)
+        if self.connector is not None and self.connector.state != "RUNNING":
+            found.append(f"the connector is {self.connector.state}: {self.connector.error or 'it does not say why'}")
+        elif self.connector is None and self.connect.health == "broken":
+            found.append(self.connect.detail)
+        return found
+
+
+def cdc_up(
+    connection: Connection,
+    connect: EmbeddedConnect | None,
+    owner_url: str,
+    kafka: KafkaAddress,
+    aggregate_types: list[str],
+    topic_partitions: int,
+    between: Callable[[], None] = lambda: None,
+) -> dict[str, str]:
+    """Have change data capture publish instead of the relays; may be called again when it does already.
+
+    Args:
+        connection: of the role that owns the schema and may replicate.
+        connect: is started with the connector; None when the user has a Kafka Connect.
+        between: called while the relays finish.
+
+    Returns:
+        The configuration of the connector.
+
+    Raises:
+        ServiceUnavailable: the slot was lost, the relays do not finish, or the connector does not run; nothing is lost, and
+            after `cdc_down` the relays publish.
+        SettingsError: the embedded Kafka Connect cannot use this Kafka.
+    """
+    if connect is not None and kafka.options:
+        raise SettingsError(
+            "the embedded Kafka Connect knows nothing of EVENTLIB_KAFKA_OPTIONS: run `eventlib cdc up --no-connect`, and "
+            "give a Kafka Connect of your own what `eventlib cdc config` says"
+        )
+    admin = reach(kafka)
+    for aggregate_type in aggregate_types:  # with as many partitions as a relay would give it
+        ensure_topic(admin, topic_of(aggregate_type), topic_partitions)
+    config = connector_config(log_id(connection), database_properties(owner_url), topic_partitions)
+    first = publisher(connection) != "cdc"
+    if first:
+        if connection.execute(query("cdc_may_bound")).fetchall()[0][0]:
+            connection.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size TO {}").format(sql.Literal(KEPT_WAL)))
+            connection.execute("SELECT pg_reload_conf()")
+        prepare(connection)
+        hand_over_to_cdc(connection, between)
+    elif (problem := slot_status(connection)).wal_status in (None, "lost"):
+        raise ServiceUnavailable("; ".join(problem.problems))
+    if connect is not None:
+        connect.run_connector(kafka.bootstrap, CONNECTOR, config, from_slot=first)
+    return config
+
+
+def cdc_down(connection: Connection, connect: EmbeddedConnect) -> bool:
+    """Have the relays publish again; whether change data capture did.
+
+    Raises:
+        ServiceUnavailable: a Kafka Connect of the user's own still reads from the slot.
+    """
+    connect.stop()
+    if publisher(connection) != "cdc":
+        return False
+    hand_over_to_relays(connection)
+    return True
+
+
+def cdc_status(connection: Connection, connect: EmbeddedConnect) -> CdcStatus:
+    """Look at all of it."""
+    depth, oldest_s = connection.execute(query("outbox_backlog")).fetchall()[0]
+    health = connect.status()
+    connector = connect.connector(CONNECTOR) if health.health == "healthy" else None
+    return CdcStatus(publisher(connection), slot_status(connection), health, connector, depth, oldest_s)
+
+
+def database_properties(url: str) -> dict[str, str]:
+    """How Debezium logs in to the database of a libpq URL; through a Unix socket where that is what the URL names."""
+    parts: dict[str, Any] = conninfo_to_dict(url)
+    host, port = str(parts.get("host", "localhost")), str(parts.get("port", 5432))
+    found = {
+        "database.hostname": host,
+        "database.port": port,
+        "database.user": str(parts.get("user", "")),
+        "database.password": str(parts.get("password", "")),
+        "database.dbname": str(parts.get("dbname", "")),
+    }
+    if host.startswith("/"):
+        found |= {
+            "database.hostname": "localhost",
+            "driver.socketFactory": "org.newsclub.net.unix.AFUNIXSocketFactory$FactoryArg",
+            "driver.socketFactoryArg": f"{host}/.s.PGSQL.{port}",
+            "driver.sslmode": "disable",
+        }
+    elif "sslmode" in parts:
+        found["database.sslmode"] = str(parts["sslmode"])
+    return found
