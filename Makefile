@@ -5,7 +5,7 @@ DATA ?=
 ORDERS ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser lint format lock down clean
+.PHONY: help setup demo test test-drills test-browser lint format lock down clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: setup ## From nothing to the report of an order (DATA=DIR adds the Olist f
 
 test: setup ## Run the tests, on servers that they start themselves
 	$(BIN)/pytest
+
+test-drills: setup ## Run the drills that take minutes: kills at every point, fifty in a row, a long outage
+	$(BIN)/pytest -m drill
 
 test-browser: setup ## Look at reports in a real browser; needs chromium on the PATH
 	$(BIN)/pytest -m browser

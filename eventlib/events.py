@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 from datetime import UTC, datetime
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -11,6 +12,8 @@ from uuid import UUID
 import msgspec
 
 from eventlib.errors import InvalidEvent
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -35,6 +38,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         device: with what, such as `iOS 17.4`.
         ip: the network that it came from. An address is cut to its network (/24, /48) before it is ever stored.
         occurred_at: when it happened in the world, in UTC. When it was recorded is the store's business, not the writer's.
+        traceparent: the trace that the command belongs to, if it is traced (W3C Trace Context, version 00).
     """
 
     command_id: UUID
@@ -45,10 +49,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device: str | None = None
     ip: str | None = None
     occurred_at: datetime | None = None
+    traceparent: str | None = None
 
     def __post_init__(self) -> None:
-        if self.ip is None and self.occurred_at is None:
-            return  # most have neither, and this runs for every event that is read
+        if self.ip is None and self.occurred_at is None and self.traceparent is None:
+            return  # most have none of them, and this runs for every event that is read
+        if self.traceparent is not None and not _is_traceparent(self.traceparent):
+            raise InvalidEvent(f"metadata.traceparent is not one of version 00: {self.traceparent!r}")
         if self.ip is not None:
             if not isinstance(self.ip, str):
                 raise InvalidEvent(f"metadata.ip is not a text: {self.ip!r}")
@@ -62,6 +69,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 msgspec.structs.force_setattr(self, "occurred_at", self.occurred_at.astimezone(UTC))
             except OverflowError:
                 raise InvalidEvent(f"metadata.occurred_at {self.occurred_at} does not exist in UTC") from None
+
+
+def _is_traceparent(text: object) -> bool:
+    return isinstance(text, str) and _TRACEPARENT.fullmatch(text) is not None
 
 
 @functools.lru_cache(maxsize=10_000)

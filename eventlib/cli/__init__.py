@@ -35,6 +35,7 @@ from eventlib.cli import (
 )
 from eventlib.cli.output import notes, results
 from eventlib.errors import EventlibError, ReportError
+from eventlib.tracing import start_tracing
 
 app = typer.Typer(
     name="eventlib",
@@ -78,6 +79,7 @@ def _root(
 def main() -> None:
     """Run the command line and end the process with an exit code that tells the truth."""
     _log_to_standard_error()
+    start_tracing()
     # A terminated command unwinds like an interrupted one, so that what it has started or made is put away.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from eventlib.outbox.unpublished import OutboxRow
 from eventlib.streaming.clients import KafkaAddress, producer
 from eventlib.streaming.messages import outgoing_message
+from eventlib.tracing import record, tracing
 
 _OF_THE_MESSAGE = {
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -41,6 +43,7 @@ class Sender:
         self._log_id = log_id
         self._producer = producer(kafka)
         self._first_failed: dict[str, int] = {}
+        self._traced: list[tuple[OutboxRow, int]] = []
         self.on_the_way: dict[int, OutboxRow] = {}
         self.acknowledged: list[int] = []
         self.refused: dict[OutboxRow, KafkaError] = {}
@@ -74,6 +77,9 @@ class Sender:
     def wait(self, seconds: float) -> None:
         """Take note of what has become of messages; wait for it so long at most."""
         self._producer.poll(seconds)
+        while self._traced:
+            row, began_ns = self._traced.pop()
+            record("publish", row.metadata, began_ns, {"aggregate_id": row.aggregate_id, "version": row.version})
 
     def forget(self, ids: Sequence[int]) -> None:
         """These rows are no longer in the outbox."""
@@ -111,11 +117,15 @@ class Sender:
 
     # Delivery callbacks only take notes: what they raise would surface from poll(), in the midst of other messages.
     def _note(self, row: OutboxRow) -> Callable[[KafkaError | None, Message], None]:
+        began_ns = time.time_ns() if tracing() else 0
+
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
             if error is not None:
                 self._first_failed.setdefault(row.aggregate_id, row.id)
                 self.failures[row.id] = error
             elif row.id < self._first_failed.get(row.aggregate_id, row.id + 1):
                 self.acknowledged.append(row.id)
+                if began_ns:
+                    self._traced.append((row, began_ns))
 
         return on_delivery

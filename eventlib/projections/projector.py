@@ -20,6 +20,7 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress
+from eventlib.tracing import record, tracing
 
 BATCH_MESSAGES = 2000
 LOOK_S = 1.0
@@ -114,7 +115,7 @@ class Projector(Generic[S]):
 
     @_again
     def _apply(self, batch: Batch) -> None:
-        name = self._projection.name
+        name, began_ns = self._projection.name, time.time_ns()
         with self._connection.transaction():
             applied = apply_events(self._store, self._projection, batch.events)
             if self._generation not in (None, applied.generation):
@@ -122,6 +123,10 @@ class Projector(Generic[S]):
             visible_at = self._reader.record(batch.next_offsets, batch.unreadable)
         if visible_at is not None:
             self._lag.add(visible_at, [(event.partition, event.recorded_at) for event in applied.visible])
+        if tracing():
+            for event in applied.visible:
+                about: dict[str, str | int] = {"aggregate_id": str(event.aggregate_id), "version": event.version}
+                record(f"project {name}", event.headers.get("metadata", b""), began_ns, about)
         for one in applied.poison:
             log.error("%s: %s is parked at version %d: %s", name, one.aggregate_id, one.version, one.error)
         for message in batch.unreadable:

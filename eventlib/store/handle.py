@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+import msgspec
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eventlib.aggregate import Aggregate, S
@@ -14,6 +15,7 @@ from eventlib.errors import ConcurrencyError, DomainError, DuplicateEvent
 from eventlib.events import Event, Metadata
 from eventlib.store.event_store import Store
 from eventlib.store.snapshots import Loaded
+from eventlib.tracing import span
 
 MAX_ATTEMPTS = 50
 """Of a command, before its race counts as lost for good. Beside a rival that never pauses, four of five may be lost."""
@@ -50,6 +52,13 @@ def handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command
         ConcurrencyError: the race was lost `MAX_ATTEMPTS` times in a row.
         InvalidEvent: the decision cannot be written.
     """
+    with span(f"command {type(command).__name__}", metadata.traceparent) as traceparent:
+        if traceparent is not None:
+            metadata = msgspec.structs.replace(metadata, traceparent=traceparent)
+        return _handle(store, aggregate, aggregate_id, command, metadata)
+
+
+def _handle(store: Store, aggregate: Aggregate[S, C], aggregate_id: UUID, command: C, metadata: Metadata) -> Outcome:
     retrying = Retrying(
         retry=retry_if_exception_type(ConcurrencyError),
         stop=stop_after_attempt(MAX_ATTEMPTS),
