@@ -66,14 +66,17 @@ def test_a_trace_goes_from_the_command_to_every_read_model(store: Store, eventli
     # The simulator's hot orders are appended without commands, and so without traces.
     caused = dict(
         store.connection.execute(
-            "SELECT left(metadata ->> 'traceparent', 52), count(*) FROM event_store WHERE metadata ? 'traceparent' GROUP BY 1"
+            "SELECT left(metadata ->> 'traceparent', 52), count(*) FROM event_store "
+            "WHERE metadata ? 'traceparent' GROUP BY 1"
         ).fetchall()
     )
     assert commands and caused
     followed = 0
     for command in commands:
         events = caused.get(f"00-{command.trace_id.hex()}-{command.span_id.hex()}", 0)
-        after = by_parent[command.trace_id, command.span_id]
+        children = by_parent[command.trace_id, command.span_id]
+        # The simulator lets a rival win now and then, from within a command.
+        after = [span for span in children if not span.name.startswith("command ")]
         names = [span.name for span in after]
         assert sorted(names) == sorted(["publish", *(f"project {one.name}" for one in PROJECTIONS)] * events)
         assert all(command.start_time_unix_nano < span.end_time_unix_nano for span in after)
