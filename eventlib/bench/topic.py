@@ -72,7 +72,7 @@ def produce_all(kafka: KafkaAddress, messages: list[OutgoingMessage]) -> None:
 def _produce(sink: Any, message: OutgoingMessage) -> None:
     while True:
         try:
-            sink.produce(message.topic, message.value, message.key, headers=list(message.headers))
+            sink.produce(message.topic, message.value, message.key, headers=message.headers)
             return
         except BufferError:
             sink.poll(0.1)

@@ -62,7 +62,7 @@ class Sender:
                         message.topic,
                         message.value,
                         message.key,
-                        headers=list(message.headers),
+                        headers=message.headers,  # type: ignore[arg-type]  # a list is a list of wider things
                         on_delivery=self._note(row),
                     )
                     break

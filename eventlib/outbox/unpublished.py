@@ -70,7 +70,7 @@ class Unpublished:
             late = {**wanted, "seen_xmax": xmax, "seen_in_progress": in_progress}
             found = planned_anew(self._connection, query("outbox_window"), late).fetchall()
             until = found[0][0]
-        rows = [OutboxRow(*columns) for _, *columns in found if columns[0] is not None]
+        rows = [OutboxRow._make(found_row[1:]) for found_row in found if found_row[1] is not None]
         if len(rows) == limit:
             self._until, self._after = until, rows[-1].id
         else:
