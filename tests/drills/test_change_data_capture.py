@@ -33,6 +33,9 @@ from tests.processes import background, eventlib
 from tests.waiting import wait_for
 
 
+pytestmark = pytest.mark.drill
+
+
 @pytest.fixture
 def kafka_connect(state_dir: Path, store: Store) -> Iterator[EmbeddedConnect]:
     worker = EmbeddedConnect(state_dir)
