@@ -32,7 +32,6 @@ from tests.orders import CART, execute
 from tests.processes import background, eventlib
 from tests.waiting import wait_for
 
-
 pytestmark = pytest.mark.drill
 
 
