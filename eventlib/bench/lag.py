@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-import os
 import signal
 import statistics
 import threading
@@ -31,14 +30,14 @@ from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.projector import Projector
 from eventlib.projections.rows import write_rows
 from eventlib.projections.tables import ensure_tables
-from eventlib.stopping import Stop
+from eventlib.stopping import Stop, end_with_parent
 from eventlib.store.bulk_load import Stream
 from eventlib.store.connection import Connection, connect
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
 from eventlib.store.scratch_database import scratch_database
-from eventlib.streaming.clients import KafkaAddress, consumer
+from eventlib.streaming.clients import KafkaAddress, consumer, next_messages
 from eventlib.streaming.messages import incoming_event
 from eventlib.streaming.topics import topic_of
 
@@ -236,17 +235,11 @@ class _Stop(Stop):
         super().__init__()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=self._watch, args=(flag,), daemon=True).start()
-        threading.Thread(target=self._end_with_parent, daemon=True).start()
+        end_with_parent()
 
     def _watch(self, flag: Flag) -> None:
         flag.wait()
         self.set()
-
-    def _end_with_parent(self) -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
 
 
 class _Told(LagRecord):
@@ -301,10 +294,9 @@ def _bare_projector(
         source.subscribe([topic_of(aggregate_type)])
         send.send(None)
         while not stop:
-            first = source.poll(0.1)
-            if first is None:
+            batch = [incoming_event(message) for message in next_messages(source, BATCH, 0.1)]
+            if not batch:
                 continue
-            batch = [incoming_event(message) for message in [first, *source.consume(BATCH - 1, 0)]]
             for event in batch:
                 state = states.get(event.aggregate_id, ORDER_PROJECTIONS.initial())
                 for recorded in event.recorded(projection.aggregate):

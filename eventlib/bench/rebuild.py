@@ -84,7 +84,8 @@ def bench_rebuild(
         facts={"events": events, "processes": number},
         notes=[
             f"'{COPY}' brings the columns that a fold needs to the client, and looks at none of them.",
-            "A fold in Python sees every event typed, with its metadata. A fold in SQL never leaves the server.",
+            "The fold in Python looks at typed events alone; metadata are brought for old shapes only. A fold in SQL never "
+            "leaves the server.",
         ],
     )
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from eventlib.aggregate import Aggregate
 from eventlib.errors import EventlibError
@@ -17,7 +17,7 @@ from eventlib.orders import ORDER
 from eventlib.outbox.unpublished import OutboxRow
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
-from eventlib.streaming.clients import KafkaAddress, consumer, producer, reach
+from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, producer, reach
 from eventlib.streaming.messages import OutgoingMessage, outgoing_message
 from eventlib.streaming.topics import end_offsets, ensure_topic, topic_of
 
@@ -87,7 +87,7 @@ def consume_all(kafka: KafkaAddress, topic: str, messages: int, apply: Callable[
     source = consumer(kafka, f"{topic}-{uuid4().hex}")
     source.assign([TopicPartition(topic, partition, 0) for partition in end_offsets(reach(kafka), topic)])
     try:
-        batch = _poll(source, PATIENCE_S)
+        batch = next_messages(source, BATCH, PATIENCE_S)
         began, left = time.perf_counter(), messages
         while left:
             if not batch:
@@ -96,12 +96,7 @@ def consume_all(kafka: KafkaAddress, topic: str, messages: int, apply: Callable[
                 )
             apply(batch)
             left -= len(batch)
-            batch = _poll(source, PATIENCE_S) if left else []
+            batch = next_messages(source, BATCH, PATIENCE_S) if left else []
         return time.perf_counter() - began
     finally:
         source.close()
-
-
-def _poll(source: Consumer, seconds: float) -> list[Message]:
-    first = source.poll(seconds)
-    return [] if first is None else [first, *source.consume(BATCH - 1, 0)]

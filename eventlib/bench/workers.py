@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeVar
 
+from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 
 MAX_WORKERS = 64
@@ -94,16 +94,8 @@ _mine: dict[str, Any] = {}
 def _begin(url: str, barrier: Barrier) -> None:
     # A terminal interrupts everybody at once; who started the workers says when they end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _mine.update(connection=connect(url, "eventlib bench worker"), barrier=barrier)
-
-
-def _end_with_parent() -> None:
-    """A benchmark that was killed cannot end its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _answered(question: Callable[[Connection], T]) -> T:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -70,19 +71,19 @@ def _rows(histogram: LagHistogram) -> Iterable[tuple[int, int, float]]:
 
 def lag_since(connection: Connection, since: timedelta) -> dict[str, dict[int, LagHistogram]]:
     """The lag within the last minutes, by projection and partition; of minutes that have begun before, all."""
-    found: dict[str, dict[int, LagHistogram]] = defaultdict(lambda: defaultdict(LagHistogram))
-    for projection, partition, bound, events, total_ms in connection.execute(query("lag_read"), {"since": since}):
-        histogram = found[projection][partition]
-        histogram.counts[bound] += events
-        histogram.total_ms += total_ms
-    return found
+    return _gathered(connection, "lag_read", since)
 
 
 def lag_by_minute(connection: Connection, since: timedelta) -> dict[str, dict[datetime, LagHistogram]]:
     """The lag within the last minutes, by projection and minute."""
-    found: dict[str, dict[datetime, LagHistogram]] = defaultdict(lambda: defaultdict(LagHistogram))
-    for projection, minute, bound, events, total_ms in connection.execute(query("lag_minutes"), {"since": since}):
-        histogram = found[projection][minute]
+    return _gathered(connection, "lag_minutes", since)
+
+
+def _gathered(connection: Connection, name: str, since: timedelta) -> dict[str, dict[Any, LagHistogram]]:
+    """Histograms by projection and by the second column of a statement."""
+    found: dict[str, dict[Any, LagHistogram]] = defaultdict(lambda: defaultdict(LagHistogram))
+    for projection, key, bound, events, total_ms in connection.execute(query(name), {"since": since}):
+        histogram = found[projection][key]
         histogram.counts[bound] += events
         histogram.total_ms += total_ms
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +17,11 @@ from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
-from eventlib.streaming.clients import KafkaAddress, consumer, reach
+from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
 from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
 
 POLL_S = 0.1
-
-log = logging.getLogger(__name__)
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -87,9 +84,7 @@ class TopicReader:
 
     def poll(self, member: Consumer, limit: int) -> list[Message]:
         """The next messages, as soon as there are some; none after `POLL_S`."""
-        first = member.poll(POLL_S)
-        # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
-        return [] if first is None else [first, *member.consume(limit - 1, 0)]
+        return next_messages(member, limit, POLL_S)
 
     def rewind(self, member: Consumer, messages: Sequence[Message]) -> None:
         """Have these messages, the last ones that were asked for, come again."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from eventlib.errors import ServiceUnavailable, SettingsError
@@ -105,6 +105,13 @@ def consumer(address: KafkaAddress, group: str) -> Consumer:
             "error_cb": _ErrorLog(),
         },
     )
+
+
+def next_messages(member: Consumer, limit: int, seconds: float) -> list[Message]:
+    """The next messages, as soon as there are some; none when none comes in that time."""
+    first = member.poll(seconds)
+    # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
+    return [] if first is None else [first, *member.consume(limit - 1, 0)]
 
 
 def _made(client: Callable[[dict[str, Any]], C], configuration: dict[str, Any]) -> C:

@@ -33,6 +33,7 @@ from eventlib.projections.rebuild.comparison import Comparison, compare
 from eventlib.projections.rebuild.cut_over import cut_over
 from eventlib.projections.rebuild.loading import load_part
 from eventlib.projections.tables import table_of
+from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
@@ -241,7 +242,7 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
     # A terminal interrupts everybody at once; who started the workers says when they end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     module, attribute = place
     projection = replace(getattr(importlib.import_module(module), attribute), name=name)
     _mine.update(
@@ -250,14 +251,6 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
         writer=_writer(owner_url),
         counter=counter,
     )
-
-
-def _end_with_parent() -> None:
-    """A rebuild that was killed cannot end its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _load_mine(partition: str) -> None:
