@@ -1,58 +1,58 @@
-"""`eventlib bench lag`: from commit to visible, at a steady load."""
+"""`eventlib bench lag`: from commit to visible, at a steady load, and after an outage of the broker."""
 
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import signal
 import statistics
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
-from multiprocessing.connection import Connection as Pipe
-from multiprocessing.synchronize import Event as Flag
-from typing import Any
+from pathlib import Path
 from uuid import UUID
+
+import psutil
 
 from eventlib.bench.filling import streams
 from eventlib.bench.machine import server_facts
 from eventlib.bench.measurement import Benchmark, Floor, Measurement, at_most
 from eventlib.bench.order_mix import OrderMix
-from eventlib.bench.topic import BATCH, bare_relay, bench_aggregate
+from eventlib.bench.pipelines import Pipeline, Visible, Work, running
+from eventlib.bench.topic import bench_aggregate
+from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.errors import EventlibError
 from eventlib.events import Event, Metadata
 from eventlib.orders import ORDER
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.outbox.relay import Relay
-from eventlib.projections.lag_record import LagRecord
-from eventlib.projections.projector import Projector
-from eventlib.projections.rows import write_rows
 from eventlib.projections.tables import ensure_tables
-from eventlib.stopping import Stop, end_with_parent
 from eventlib.store.bulk_load import Stream
 from eventlib.store.connection import Connection, connect
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
-from eventlib.store.log_identity import log_id
 from eventlib.store.scratch_database import scratch_database
-from eventlib.streaming.clients import KafkaAddress, consumer, next_messages
-from eventlib.streaming.messages import incoming_event
-from eventlib.streaming.topics import topic_of
+from eventlib.streaming.clients import KafkaAddress
 
-UNIT = "ms"
+MS, S = "ms", "s"
 HALF, MOST = "half of the events visible within", "99 % of the events visible within"
-BARE = "bare loops, no promise kept"
+BY_CDC = "with Debezium in the place of the relay, {}"
+FRESH_AGAIN = "fresh again after {} s without a broker"
 HALF_AIM_MS, MOST_AIM_MS = 8.0, 30.0
+FRESH_MS = 200.0
+"""What a read model promises; as long as an event takes longer, the read model is not fresh again."""
+FRESH_FOR_S = 5.0
+"""For so long everything has to be fresh again before that counts."""
+
 WARM_UP_S = 5.0
 """A broker and processes that have just started are slow for some seconds."""
-
 SETTLE_S = 30.0
+RECOVERY_S = 120.0
+"""Within which a pipeline has to be fresh again."""
 
 MIX = OrderMix(orders=300, hot_share=0.0)
 
-Lags = list[float]
+Advance = Callable[[int], None]
 
 OneEvent = tuple[UUID, int, Event, Metadata]
 """A stream, its version before the event, the event, and its metadata."""
@@ -67,7 +67,9 @@ def bench_lag(
     rate: int,
     seconds: int,
     rounds: int,
-    advance: Callable[[int], None] = lambda steps: None,
+    cdc: bool = False,
+    outage: int = 0,
+    advance: Advance = lambda steps: None,
 ) -> Benchmark:
     """Append events at a steady rate, with a relay and a projector in processes of their own.
 
@@ -77,85 +79,190 @@ def bench_lag(
         rate: events a second.
         seconds: that a round is measured for, after five to warm up.
         rounds: of which the medians are told.
-        advance: told how many of `steps(seconds, rounds)` seconds have gone by since the last call.
+        cdc: whether to measure Debezium in the place of the relay, too.
+        outage: for how many seconds a broker of the benchmark's own is killed, once a round; 0 for not at all.
+        advance: told how many of `steps(...)` seconds have gone by since the last call.
 
     Raises:
         EventlibError: an event did not become visible.
+        SettingsError: Debezium cannot use this Kafka.
     """
-    measured: dict[bool, list[Lags]] = {True: [], False: []}
+    pipelines = [Pipeline.OWN, Pipeline.BARE, *([Pipeline.CDC] if cdc else [])]
+    lags: dict[Pipeline, list[list[float]]] = {one: [] for one in pipelines}
+    recoveries: dict[Pipeline, list[float]] = {Pipeline.OWN: [], Pipeline.BARE: []}
     server: dict[str, str] = {}
     for number in range(rounds):
-        for bare in (False, True) if number % 2 == 0 else (True, False):
-            with scratch_database(database_url, store_partitions) as scratch, connect(scratch) as connection:
-                ensure_tables(connection, [ORDER_PROJECTIONS])
+        for pipeline in pipelines if number % 2 == 0 else reversed(pipelines):
+            with _work(database_url, kafka, store_partitions, topic_partitions) as (work, connection):
                 server = server_facts(connection)
-                with bench_aggregate(kafka, topic_partitions) as aggregate:
-                    measured[bare].append(
-                        _round(scratch, kafka, aggregate.name, topic_partitions, bare, rate, seconds, advance)
-                    )
-    own, floor = measured[False], measured[True]
+                lags[pipeline].append(_steady(pipeline, work, rate, seconds, advance))
+    for number in range(rounds if outage else 0):
+        with _own_broker() as broker:
+            for pipeline in recoveries if number % 2 == 0 else reversed(recoveries):
+                with _work(database_url, KafkaAddress(broker.bootstrap), store_partitions, topic_partitions) as (
+                    work,
+                    connection,
+                ):
+                    recoveries[pipeline].append(_recovery(pipeline, work, connection, broker, rate, outage, advance))
+    results = _measurements(lags[Pipeline.OWN], lags[Pipeline.BARE])
+    if cdc:
+        results += [
+            dataclasses.replace(one, case=BY_CDC.format(one.case), aims=[])
+            for one in _measurements(lags[Pipeline.CDC], lags[Pipeline.BARE])
+        ]
+    if outage:
+        floor = Floor(Pipeline.BARE.value, recoveries[Pipeline.BARE])
+        results.append(Measurement(FRESH_AGAIN.format(outage), S, recoveries[Pipeline.OWN], [floor]))
     return Benchmark(
         "lag",
         f"One writer appends {rate:,} events a second, one an append, for {seconds} s after {WARM_UP_S:.0f} s that are not "
         "counted; a relay and a projector work in processes of their own. An event counts from the start of its transaction "
         "to the moment before the commit that makes it visible, both by the database's clock.",
-        [
-            _measurement(HALF, 0.5, own, floor, HALF_AIM_MS),
-            _measurement(MOST, 0.99, own, floor, MOST_AIM_MS),
-        ],
+        results,
         server,
-        facts={"rate": rate, "events": sum(map(len, own))},
+        facts={"rate": rate, "events": sum(map(len, lags[Pipeline.OWN])), "outage_s": outage},
         notes=[
-            f"'{BARE}': one polls the oldest rows every 3 ms, produces, waits and deletes; the other consumes, keeps every "
-            "state in memory and writes. They have no leases, no gate, no offsets, and nothing survives them."
+            f"'{Pipeline.BARE.value}': one polls the oldest rows every 3 ms, produces, waits and deletes; the other "
+            "consumes, keeps every state in memory and writes. They have no leases, no gate, no offsets, and nothing "
+            "survives them.",
+            *([_OUTAGE_NOTE] if outage else []),
         ],
     )
 
 
-def steps(seconds: int, rounds: int) -> int:
-    """How many seconds a benchmark measures and warms up for."""
-    return round(2 * rounds * (seconds + WARM_UP_S))
+_OUTAGE_NOTE = (
+    "A broker of the benchmark's own is killed with SIGKILL while the writer goes on, and started again; counted from the "
+    f"moment when a client gets an answer from it to the last event that took longer than {FRESH_MS:.0f} ms."
+)
 
 
-def _measurement(case: str, part: float, own: list[Lags], bare: list[Lags], aim_ms: float) -> Measurement:
-    floor = Floor(BARE, [_quantile(one, part) for one in bare])
-    return Measurement(case, UNIT, [_quantile(one, part) for one in own], [floor], [at_most(aim_ms)])
+def steps(seconds: int, rounds: int, cdc: bool = False, outage: int = 0) -> int:
+    """How many seconds a benchmark measures, warms up and does without a broker for."""
+    steady = (3 if cdc else 2) * (seconds + WARM_UP_S)
+    return round(rounds * (steady + (2 * (outage + WARM_UP_S) if outage else 0)))
 
 
-def _quantile(lags: Lags, part: float) -> float:
+def _measurements(lags: list[list[float]], bare: list[list[float]]) -> list[Measurement]:
+    return [
+        Measurement(
+            case,
+            MS,
+            [_quantile(one, part) for one in lags],
+            [Floor(Pipeline.BARE.value, [_quantile(one, part) for one in bare])],
+            [at_most(aim_ms)],
+        )
+        for case, part, aim_ms in ((HALF, 0.5, HALF_AIM_MS), (MOST, 0.99, MOST_AIM_MS))
+    ]
+
+
+def _quantile(lags: list[float], part: float) -> float:
     return statistics.quantiles(lags, n=1000, method="inclusive")[round(part * 1000) - 1]
 
 
-def _round(
-    url: str,
-    kafka: KafkaAddress,
-    aggregate_type: str,
-    topic_partitions: int,
-    bare: bool,
-    rate: int,
-    seconds: int,
-    advance: Callable[[int], None],
-) -> Lags:
-    work = (url, kafka, aggregate_type, topic_partitions)
+@contextmanager
+def _work(
+    database_url: str, kafka: KafkaAddress, store_partitions: int, topic_partitions: int
+) -> Iterator[tuple[Work, Connection]]:
+    with (
+        scratch_database(database_url, store_partitions) as scratch,
+        connect(scratch, "eventlib bench") as connection,
+        bench_aggregate(kafka, topic_partitions) as aggregate,
+    ):
+        ensure_tables(connection, [ORDER_PROJECTIONS])
+        yield Work(scratch, kafka, aggregate.name, topic_partitions), connection
+
+
+def _steady(pipeline: Pipeline, work: Work, rate: int, seconds: int, advance: Advance) -> list[float]:
     events = list(_events_of_many_orders(round(rate * (seconds + WARM_UP_S))))
-    with _processes(_bare_relay if bare else _relay, _bare_projector if bare else _projector, work) as lags:
-        with Store.open(url, "eventlib bench writer") as store:
-            _append(store, aggregate_type, rate, events, advance)
-        found = lags(len(events))
-    return found[-rate * seconds :]
+    with running(pipeline, work) as visible:
+        _append(work, rate, events, advance)
+        deadline = time.monotonic() + SETTLE_S
+        while len(visible) < len(events):
+            if time.monotonic() > deadline:
+                missing = len(events) - len(visible)
+                raise EventlibError(f"{missing} of {len(events)} events did not become visible in {SETTLE_S:.0f} s")
+            time.sleep(0.05)
+        return [one.lag_ms for one in visible[-rate * seconds :]]
+
+
+def _recovery(
+    pipeline: Pipeline,
+    work: Work,
+    connection: Connection,
+    broker: EmbeddedKafka,
+    rate: int,
+    outage: int,
+    advance: Advance,
+) -> float:
+    events = list(_events_of_many_orders(round(rate * (WARM_UP_S + outage + RECOVERY_S))))
+    stop = threading.Event()
+    with running(pipeline, work) as visible, ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(_append, work, rate, events, lambda steps: None, stop)
+        try:
+            _pass(round(WARM_UP_S), advance)
+            _kill(broker)
+            _pass(outage, advance)
+            broker.start()
+            back = database_clock(connection).timestamp()
+            return _fresh_after(back, connection, visible, RECOVERY_S)
+        finally:
+            stop.set()
+            writing.result()
+
+
+@contextmanager
+def _own_broker() -> Iterator[EmbeddedKafka]:
+    """A broker to be killed: nobody else's may be."""
+    with tempfile.TemporaryDirectory(prefix="eventlib-bench-") as folder:
+        broker = EmbeddedKafka(Path(folder))
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.stop()
+
+
+def _kill(broker: EmbeddedKafka) -> None:
+    process = psutil.Process(broker.status().pid)
+    process.kill()
+    process.wait(10)
+
+
+def _pass(seconds: int, advance: Advance) -> None:
+    for _ in range(seconds):
+        time.sleep(1)
+        advance(1)
+
+
+def _fresh_after(back: float, connection: Connection, visible: Sequence[Visible], within_s: float) -> float:
+    """How many seconds after `back` the last event became visible late."""
+    late, looked_at = back, 0
+    while True:
+        time.sleep(0.1)
+        now = database_clock(connection).timestamp()
+        new = visible[looked_at:]
+        looked_at += len(new)
+        late = max([late, *(one.at for one in new if one.lag_ms > FRESH_MS)])
+        if visible and visible[-1].at > late + FRESH_FOR_S:
+            return late - back
+        if now > back + within_s:
+            raise EventlibError(f"the read model was not fresh again {within_s:.0f} s after the broker was back")
 
 
 def _append(
-    store: Store, aggregate_type: str, rate: int, events: Sequence[OneEvent], advance: Callable[[int], None]
+    work: Work, rate: int, events: Sequence[OneEvent], advance: Advance, stop: threading.Event | None = None
 ) -> None:
-    aggregate = dataclasses.replace(ORDER, name=aggregate_type)
-    began = time.perf_counter()
-    for number, (stream_id, version, event, metadata) in enumerate(events, 1):
-        store.append(aggregate, stream_id, version, [event], metadata)
-        if number % rate == 0:
-            advance(1)
-        # Open loop: an append that took long does not keep the next one waiting for longer than it has to.
-        time.sleep(max(0.0, began + number / rate - time.perf_counter()))
+    aggregate = dataclasses.replace(ORDER, name=work.aggregate_type)
+    with Store.open(work.database_url, "eventlib bench writer") as store:
+        began = time.perf_counter()
+        for number, (stream_id, version, event, metadata) in enumerate(events, 1):
+            if stop is not None and stop.is_set():
+                return
+            store.append(aggregate, stream_id, version, [event], metadata)
+            if number % rate == 0:
+                advance(1)
+            # Open loop: an append that took long does not keep the next one waiting for longer than it has to.
+            time.sleep(max(0.0, began + number / rate - time.perf_counter()))
 
 
 def _events_of_many_orders(events: int) -> Iterator[OneEvent]:
@@ -179,137 +286,3 @@ def _events_of(order: Stream) -> Iterator[OneEvent]:
     assert not isinstance(order.metadata, Metadata)
     for version, (event, metadata) in enumerate(zip(order.events, order.metadata)):
         yield order.aggregate_id, version, event, metadata
-
-
-@contextmanager
-def _processes(
-    relay: Callable[..., None], projector: Callable[..., None], work: tuple[Any, ...]
-) -> Iterator[Callable[[int], Lags]]:
-    """Run a relay and a projector; gives what waits for so many lags."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    receive, send = context.Pipe(duplex=False)
-    running = [context.Process(target=one, args=(stop, send, *work), daemon=True) for one in (relay, projector)]
-    for process in running:
-        process.start()
-
-    found: Lags = []
-
-    def gather() -> None:  # from the beginning on: a full pipe would keep the projector waiting
-        while not stop.is_set():
-            if receive.poll(0.1):
-                found.extend(receive.recv())
-
-    def lags(wanted: int) -> Lags:
-        deadline = time.monotonic() + SETTLE_S
-        while len(found) < wanted:
-            if time.monotonic() > deadline:
-                raise EventlibError(
-                    f"{wanted - len(found)} of {wanted} events did not become visible in {SETTLE_S:.0f} s"
-                )
-            time.sleep(0.05)
-        return found
-
-    gathering = threading.Thread(target=gather)
-    try:
-        for _ in running:  # each says when it is ready
-            if not receive.poll(SETTLE_S):
-                raise EventlibError("a relay or projector did not start: report this")
-            receive.recv()
-        gathering.start()
-        yield lags
-    finally:
-        stop.set()
-        if gathering.ident is not None:
-            gathering.join()
-        for process in running:
-            process.join(20)
-            if process.is_alive():
-                process.kill()
-
-
-class _Stop(Stop):
-    """Stops when the benchmark says so, or is gone."""
-
-    def __init__(self, flag: Flag) -> None:
-        super().__init__()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=self._watch, args=(flag,), daemon=True).start()
-        end_with_parent()
-
-    def _watch(self, flag: Flag) -> None:
-        flag.wait()
-        self.set()
-
-
-class _Told(LagRecord):
-    """Tells every lag instead of counting it."""
-
-    def __init__(self, send: Pipe) -> None:
-        super().__init__("bench")
-        self._send = send
-
-    def add(self, visible_at: datetime, written: Iterable[tuple[int, datetime]]) -> None:
-        self._send.send([(visible_at - recorded_at).total_seconds() * 1000 for _, recorded_at in written])
-
-
-def _relay(flag: Flag, send: Pipe, url: str, kafka: KafkaAddress, aggregate_type: str, topic_partitions: int) -> None:
-    stop = _Stop(flag)
-    with connect(url, "eventlib relay") as connection:
-        relay = Relay(connection, kafka, topic_partitions)
-        send.send(None)
-        relay.run(stop)
-
-
-def _projector(
-    flag: Flag, send: Pipe, url: str, kafka: KafkaAddress, aggregate_type: str, topic_partitions: int
-) -> None:
-    stop = _Stop(flag)
-    projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=dataclasses.replace(ORDER, name=aggregate_type))
-    with connect(url, "eventlib projector") as connection:
-        projector = Projector(connection, kafka, topic_partitions, projection, _Told(send))
-        send.send(None)
-        projector.run(stop)
-
-
-def _bare_relay(
-    flag: Flag, send: Pipe, url: str, kafka: KafkaAddress, aggregate_type: str, topic_partitions: int
-) -> None:
-    stop = _Stop(flag)
-    with connect(url, "eventlib bench") as connection:
-        connection.execute("SET synchronous_commit TO off")
-        send.send(None)
-        bare_relay(connection, kafka, log_id(connection), lambda published: bool(stop))
-
-
-def _bare_projector(
-    flag: Flag, send: Pipe, url: str, kafka: KafkaAddress, aggregate_type: str, topic_partitions: int
-) -> None:
-    stop = _Stop(flag)
-    projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=dataclasses.replace(ORDER, name=aggregate_type))
-    states: dict[UUID, Any] = {}
-    with connect(url, "eventlib bench") as connection:
-        connection.execute("SET synchronous_commit TO off")
-        source = consumer(kafka, topic_of(aggregate_type))
-        source.subscribe([topic_of(aggregate_type)])
-        send.send(None)
-        while not stop:
-            batch = [incoming_event(message) for message in next_messages(source, BATCH, 0.1)]
-            if not batch:
-                continue
-            for event in batch:
-                state = states.get(event.aggregate_id, ORDER_PROJECTIONS.initial())
-                for recorded in event.recorded(projection.aggregate):
-                    state = projection.apply(state, recorded)
-                states[event.aggregate_id] = state
-            newest = {event.aggregate_id: event.version for event in batch}
-            rows = [projection.row_of(one, states[one], version) for one, version in newest.items()]
-            send.send(_written(connection, projection, rows, [event.recorded_at for event in batch]))
-        source.close()
-
-
-def _written(connection: Connection, projection: Any, rows: list[Any], recorded_at: list[datetime]) -> Lags:
-    with connection.transaction():
-        write_rows(connection, projection, rows)
-        visible_at = database_clock(connection)
-    return [(visible_at - at).total_seconds() * 1000 for at in recorded_at]

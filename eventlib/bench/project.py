@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import Message
 
-from eventlib.bench.filling import streams
 from eventlib.bench.machine import server_facts
 from eventlib.bench.measurement import Benchmark, Floor, Measurement, at_least, interleaved
-from eventlib.bench.order_mix import OrderMix
-from eventlib.bench.topic import bench_aggregate, consume_all
+from eventlib.bench.topic import backlog, consume_all
 from eventlib.errors import EventlibError
 from eventlib.orders.order import Order
 from eventlib.orders.projections import ORDER_PROJECTIONS
@@ -20,10 +18,8 @@ from eventlib.projection import Projection
 from eventlib.projections.projector import Projector
 from eventlib.projections.rows import write_rows
 from eventlib.projections.tables import ensure_tables
-from eventlib.store.bulk_load import bulk_load
 from eventlib.store.connection import Connection, connect
 from eventlib.store.queries import query
-from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress
 from eventlib.streaming.messages import incoming_event
 from eventlib.streaming.topics import topic_of
@@ -34,8 +30,6 @@ BARE = "bare loop: consume, fold in memory, write"
 LIBRDKAFKA = "librdkafka alone, consuming"
 AIM = 20_000.0
 LOOPS_PER_ROUND = 3
-
-MIX = OrderMix(orders=500)
 
 
 def bench_project(
@@ -60,21 +54,16 @@ def bench_project(
     Raises:
         EventlibError: a loop did not apply every event, so that its duration would mean nothing.
     """
-    with (
-        scratch_database(database_url, store_partitions) as scratch,
-        bench_aggregate(kafka, topic_partitions) as aggregate,
-        connect(scratch, "eventlib bench") as connection,
-        connect(scratch, "eventlib relay") as relaying,
-    ):
-        projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=aggregate)
+    with backlog(database_url, kafka, store_partitions, topic_partitions, events) as waiting:
+        connection = waiting.connection
+        projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=waiting.aggregate)
         ensure_tables(connection, [projection])
-        bulk_load(connection, aggregate, streams(MIX.histories(), events), publish=True)
-        relay = Relay(relaying, kafka, topic_partitions)
-        relay.publish_batch()
-        relay.close()
+        with connect(waiting.database_url, "eventlib relay") as relaying:
+            relay = Relay(relaying, kafka, topic_partitions)
+            relay.publish_batch()
+            relay.close()
         server = server_facts(connection)
-        topic = topic_of(aggregate.name)
-        connection.execute("SET synchronous_commit TO off")  # as the projector does
+        topic = topic_of(waiting.aggregate.name)
 
         def projected() -> float:
             _empty(connection)

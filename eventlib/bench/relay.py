@@ -8,19 +8,15 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from eventlib.bench.filling import streams
 from eventlib.bench.machine import server_facts
 from eventlib.bench.measurement import Benchmark, Floor, Measurement, at_least, interleaved
-from eventlib.bench.order_mix import OrderMix
-from eventlib.bench.topic import bare_relay, bench_aggregate, produce_all
+from eventlib.bench.topic import backlog, bare_relay, produce_all
 from eventlib.errors import EventlibError
 from eventlib.outbox.relay import Relay
 from eventlib.outbox.unpublished import OutboxRow
-from eventlib.store.bulk_load import bulk_load
 from eventlib.store.connection import Connection, connect
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
-from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress
 from eventlib.streaming.messages import OutgoingMessage, outgoing_message
 
@@ -30,8 +26,6 @@ BARE = "bare loop: fetch, produce, wait, delete"
 LIBRDKAFKA = "librdkafka alone, messages ready"
 AIM = 0.8
 LOOPS_PER_ROUND = 3
-
-MIX = OrderMix(orders=500)
 
 
 def bench_relay(
@@ -56,13 +50,8 @@ def bench_relay(
     Raises:
         EventlibError: a loop did not publish every event, so that its duration would mean nothing.
     """
-    with (
-        scratch_database(database_url, store_partitions) as scratch,
-        bench_aggregate(kafka, topic_partitions) as aggregate,
-        connect(scratch, "eventlib bench") as connection,
-    ):
-        connection.execute("SET synchronous_commit TO off")  # as the relay does
-        bulk_load(connection, aggregate, streams(MIX.histories(), events), publish=True)
+    with backlog(database_url, kafka, store_partitions, topic_partitions, events) as waiting:
+        connection = waiting.connection
         connection.execute(query("bench_outbox_keep"))
         server = server_facts(connection)
         identity = log_id(connection)
@@ -73,7 +62,7 @@ def bench_relay(
 
         def relayed() -> float:
             _refill(connection)
-            with connect(scratch, "eventlib relay") as mine:
+            with connect(waiting.database_url, "eventlib relay") as mine:
                 relay = Relay(mine, kafka, topic_partitions)
                 began = time.perf_counter()
                 published = relay.publish_batch()

@@ -6,17 +6,22 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from confluent_kafka import Message, TopicPartition
 
 from eventlib.aggregate import Aggregate
+from eventlib.bench.filling import streams
+from eventlib.bench.order_mix import OrderMix
 from eventlib.errors import EventlibError
 from eventlib.orders import ORDER
 from eventlib.outbox.unpublished import OutboxRow
-from eventlib.store.connection import Connection
+from eventlib.store.bulk_load import bulk_load
+from eventlib.store.connection import Connection, connect
 from eventlib.store.queries import query
+from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, producer, reach
 from eventlib.streaming.messages import OutgoingMessage, outgoing_message
 from eventlib.streaming.topics import end_offsets, ensure_topic, topic_of
@@ -24,17 +29,50 @@ from eventlib.streaming.topics import end_offsets, ensure_topic, topic_of
 BATCH = 2_000
 PATIENCE_S = 60.0
 
+MIX = OrderMix(orders=500)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Events of a mix of orders that stand in an outbox.
+
+    Attributes:
+        database_url: of a scratch database.
+        connection: to it, which waits for no disk, as relays and projectors do not.
+        aggregate: whose events they are, with a topic that nobody else reads.
+    """
+
+    database_url: str
+    connection: Connection
+    aggregate: Aggregate[Any, Any]
+
+
+@contextmanager
+def backlog(
+    database_url: str, kafka: KafkaAddress, store_partitions: int, topic_partitions: int, events: int
+) -> Iterator[Backlog]:
+    """A backlog of so many events; database and topic are removed at the end."""
+    with (
+        scratch_database(database_url, store_partitions) as scratch,
+        bench_aggregate(kafka, topic_partitions) as aggregate,
+        connect(scratch, "eventlib bench") as connection,
+    ):
+        connection.execute("SET synchronous_commit TO off")
+        bulk_load(connection, aggregate, streams(MIX.histories(), events), publish=True)
+        yield Backlog(scratch, connection, aggregate)
+
 
 @contextmanager
 def bench_aggregate(kafka: KafkaAddress, partitions: int) -> Iterator[Aggregate[Any, Any]]:
-    """Orders under another name, whose topic nobody else reads; it is deleted at the end."""
+    """Orders under another name, whose topic nobody else reads; every topic named for it is deleted at the end."""
     aggregate = dataclasses.replace(ORDER, name=f"bench-{uuid4().hex[:12]}")
     admin = reach(kafka)
     ensure_topic(admin, topic_of(aggregate.name), partitions)
     try:
         yield aggregate
     finally:
-        for deleted in admin.delete_topics([topic_of(aggregate.name)], operation_timeout=15).values():
+        made = [topic for topic in admin.list_topics(timeout=15).topics if aggregate.name in topic]
+        for deleted in admin.delete_topics(made, operation_timeout=15).values():
             deleted.result()
 
 

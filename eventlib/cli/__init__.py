@@ -106,4 +106,5 @@ def _log_to_standard_error() -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s", datefmt="%H:%M:%S", handlers=[handler])
     else:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    for talkative in ("matplotlib", "httpx"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +35,7 @@ from eventlib.bench.workers import MAX_WORKERS
 from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.errors import ReportError
+from eventlib.streaming.clients import KafkaAddress
 
 app = typer.Typer(name="bench", help="Measure, against floors measured in the same run.", no_args_is_help=True)
 
@@ -58,15 +61,13 @@ def append(
 ) -> None:
     """Append events with their outbox rows, one by one and in batches of ten, in a scratch database."""
     write = _sink("append", output)
-    with progress() as bar:
-        task = bar.add_task("appending", total=append_bench.LOOPS_PER_ROUND * rounds * (1 if writers == 1 else 2))
+    with _progress("appending", append_bench.LOOPS_PER_ROUND * rounds * (1 if writers == 1 else 2)) as advance:
         benchmark = append_bench.bench_append(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             events=events,
             rounds=rounds,
             concurrent_writers=writers,
-            advance=lambda: bar.advance(task),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -83,14 +84,12 @@ def replay(
     """Load orders without and with snapshots, in a scratch database."""
     wanted = parsed_lengths(lengths)
     write = _sink("replay", output)
-    with progress() as bar:
-        task = bar.add_task("loading", total=replay_bench.measures(wanted) * rounds)
+    with _progress("loading", replay_bench.measures(wanted) * rounds) as advance:
         benchmark = replay_bench.bench_replay(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             rounds=rounds,
             lengths=wanted,
-            advance=lambda: bar.advance(task),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -119,17 +118,15 @@ def interval(
     """Recommend how many events apart snapshots should be, over a realistic mix of orders, in a scratch database."""
     intervals = parsed_intervals(every)
     write = _sink("interval", output)
-    with progress() as bar:
-        task = bar.add_task("loading", total=interval_bench.steps(rounds, len(intervals)))
+    with _progress("loading", interval_bench.steps(rounds, len(intervals))) as advance:
         study = interval_bench.bench_interval(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             rounds=rounds,
             moments=moments,
             mix=OrderMix(orders, hot_share, longest, seed),
             intervals=intervals,
             storage_ms_per_kib=storage_price,
-            advance=lambda: bar.advance(task),
+            advance=advance,
         )
     document = study.document()
     write(document, study)
@@ -153,15 +150,13 @@ def scan(
 ) -> None:
     """Read a whole log as typed events, in a scratch database."""
     write = _sink("scan", output)
-    with progress() as bar:
-        task = bar.add_task("scanning", total=scan_bench.steps(events, rounds))
+    with _progress("scanning", scan_bench.steps(events, rounds)) as advance:
         benchmark = scan_bench.bench_scan(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             events=events,
             rounds=rounds,
             processes=processes,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -176,15 +171,13 @@ def load(
 ) -> None:
     """Load events in bulk with all indexes, in scratch databases."""
     write = _sink("load", output)
-    with progress() as bar:
-        task = bar.add_task("loading", total=load_bench.steps(events, rounds, load_bench.INDEXES if indexes else 0))
+    with _progress("loading", load_bench.steps(events, rounds, load_bench.INDEXES if indexes else 0)) as advance:
         benchmark = load_bench.bench_load(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             events=events,
             rounds=rounds,
             indexes=indexes,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -194,22 +187,30 @@ def lag(
     rate: Annotated[int, typer.Option(min=1, max=5_000, help="Events a second.")] = 500,
     seconds: Annotated[int, typer.Option(min=1, max=600, help="That a round is measured for.")] = 10,
     rounds: Rounds = 3,
+    cdc: Annotated[bool, typer.Option("--cdc", help="Measure Debezium in the place of the relay, too.")] = False,
+    outage: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=600,
+            metavar="SECONDS",
+            help="Kill a broker, started for that, for so long, and wait until fresh.",
+        ),
+    ] = 0,
     as_json: Json = False,
     output: Output = None,
 ) -> None:
     """From commit to visible at a steady load, in a scratch database and a topic of its own."""
     write = _sink("lag", output)
-    with progress() as bar:
-        task = bar.add_task("appending", total=lag_bench.steps(seconds, rounds))
+    with _progress("appending", lag_bench.steps(seconds, rounds, cdc, outage)) as advance:
         benchmark = lag_bench.bench_lag(
-            _owner_url(),
-            services().kafka,
-            settings().store_partitions,
-            settings().topic_partitions,
+            *_servers(),
             rate=rate,
             seconds=seconds,
             rounds=rounds,
-            advance=lambda steps: bar.advance(task, steps),
+            cdc=cdc,
+            outage=outage,
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -221,16 +222,12 @@ BacklogEvents = Annotated[int, typer.Option(min=100, max=5_000_000, help="Events
 def relay(events: BacklogEvents = 50_000, rounds: Rounds = 5, as_json: Json = False, output: Output = None) -> None:
     """Drain an outbox, in a scratch database and a topic of its own."""
     write = _sink("relay", output)
-    with progress() as bar:
-        task = bar.add_task("publishing", total=relay_bench.LOOPS_PER_ROUND * rounds)
+    with _progress("publishing", relay_bench.LOOPS_PER_ROUND * rounds) as advance:
         benchmark = relay_bench.bench_relay(
-            _owner_url(),
-            services().kafka,
-            settings().store_partitions,
-            settings().topic_partitions,
+            *_servers(),
             events=events,
             rounds=rounds,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -239,16 +236,12 @@ def relay(events: BacklogEvents = 50_000, rounds: Rounds = 5, as_json: Json = Fa
 def project(events: BacklogEvents = 50_000, rounds: Rounds = 5, as_json: Json = False, output: Output = None) -> None:
     """Apply a topic to an empty read model, in a scratch database and a topic of its own."""
     write = _sink("project", output)
-    with progress() as bar:
-        task = bar.add_task("projecting", total=project_bench.LOOPS_PER_ROUND * rounds)
+    with _progress("projecting", project_bench.LOOPS_PER_ROUND * rounds) as advance:
         benchmark = project_bench.bench_project(
-            _owner_url(),
-            services().kafka,
-            settings().store_partitions,
-            settings().topic_partitions,
+            *_servers(),
             events=events,
             rounds=rounds,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -265,15 +258,13 @@ def rebuild(
 ) -> None:
     """Make read models anew from the log, in a scratch database."""
     write = _sink("rebuild", output)
-    with progress() as bar:
-        task = bar.add_task("rebuilding", total=rebuild_bench.steps(events, rounds))
+    with _progress("rebuilding", rebuild_bench.steps(events, rounds)) as advance:
         benchmark = rebuild_bench.bench_rebuild(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             events=events,
             rounds=rounds,
             processes=processes,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
 
@@ -292,24 +283,35 @@ def growth(
     if events <= start:
         raise typer.BadParameter(f"the log has to grow: more than --start {start}", param_hint="--events")
     write = _sink("growth", output)
-    with progress() as bar:
-        task = bar.add_task("growing", total=growth_bench.steps(events, rounds, start))
+    with _progress("growing", growth_bench.steps(events, rounds, start)) as advance:
         benchmark = growth_bench.bench_growth(
-            _owner_url(),
-            settings().store_partitions,
+            *_postgres(),
             events=events,
             rounds=rounds,
             start=start,
-            advance=lambda steps: bar.advance(task, steps),
+            advance=advance,
         )
     _tell(benchmark, as_json, write)
     if not as_json:
         _print_disk(benchmark)
 
 
-def _owner_url() -> str:
-    """Of a role that may create databases."""
-    return services().owner_url
+def _postgres() -> tuple[str, int]:
+    """The URL of a role that may create databases, and into how many partitions the log is divided."""
+    return services().owner_url, settings().store_partitions
+
+
+def _servers() -> tuple[str, KafkaAddress, int, int]:
+    """The same, Kafka, and into how many partitions a topic is divided."""
+    owner_url, store_partitions = _postgres()
+    return owner_url, services().kafka, store_partitions, settings().topic_partitions
+
+
+@contextmanager
+def _progress(doing: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a bar; gives what moves it on, by one or by so many steps."""
+    with progress() as bar:
+        yield functools.partial(bar.advance, bar.add_task(doing, total=total))
 
 
 def _tell(benchmark: Benchmark, as_json: bool, write: Sink) -> None:

@@ -39,6 +39,8 @@ class KafkaAddress:
         return {
             "client.id": "eventlib",
             "log_level": 2,
+            # Once a broker is back, work goes on within a second, not ten.
+            "reconnect.backoff.max.ms": 1000,
             **(defaults or {}),
             **self.options,
             "bootstrap.servers": self.bootstrap,

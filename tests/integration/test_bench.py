@@ -62,8 +62,8 @@ def run_with_kafka(environment: dict[str, str], kafka: KafkaAddress, run: Run) -
     """The same with a broker, on which no topic may be left."""
     environment["EVENTLIB_KAFKA_BOOTSTRAP"] = kafka.bootstrap
 
-    def run_it(name: str) -> dict[str, Any]:
-        document = run(name)
+    def run_it(name: str, *more: str) -> dict[str, Any]:
+        document = run(name, *more)
         assert not [topic for topic in reach(kafka).list_topics(timeout=10).topics if topic.startswith("bench-")]
         return document
 
@@ -74,8 +74,10 @@ def run_with_kafka(environment: dict[str, str], kafka: KafkaAddress, run: Run) -
 def run(environment: dict[str, str], store: Store, tmp_path: Path) -> Run:
     """Runs a benchmark with tiny numbers and gives its JSON, which has to be true to itself."""
 
-    def run(name: str) -> dict[str, Any]:
-        done = eventlib(environment, "bench", name, *TINY[name], "--json", "--output", str(tmp_path))
+    def run(name: str, *more: str) -> dict[str, Any]:
+        done = eventlib(
+            environment, "bench", name, *TINY[name], *more, "--json", "--output", str(tmp_path), timeout_s=280
+        )
         assert done.returncode == 0, done.stderr
         document: dict[str, Any] = json.loads(done.stdout)
         assert json.loads((tmp_path / f"{name}.json").read_text()) == document
@@ -236,6 +238,17 @@ def test_load_tells_what_each_index_of_the_log_costs(run: Run, store: Store) -> 
 def test_the_pipeline_is_compared_with_bare_loops(name: str, run_with_kafka: Run) -> None:
     for result in run_with_kafka(name)["results"]:
         assert result["floors"][0]["name"].startswith("bare loop") and result["aims"]
+
+
+@pytest.mark.drill
+def test_lag_is_measured_with_debezium_and_after_an_outage(run_with_kafka: Run) -> None:
+    document = run_with_kafka("lag", "--cdc", "--outage", "2")
+    assert [result["case"] for result in document["results"][2:]] == [
+        "with Debezium in the place of the relay, half of the events visible within",
+        "with Debezium in the place of the relay, 99 % of the events visible within",
+        "fresh again after 2 s without a broker",
+    ]
+    assert all(result["floors"][0]["name"].startswith("bare loops") for result in document["results"])
 
 
 def test_a_rebuild_is_compared_with_copy(run: Run) -> None:

@@ -164,6 +164,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         (str(uuid4()).encode(), b"{}", {"ce_aggregateversion": b"1"}, "the header 'ce_id' is missing"),
         (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be read"),
     ],
+    ids=["no id", "foreign bytes", "no version", "no value", "no event id", "no JSON"],
 )
 def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
     store: Store,
