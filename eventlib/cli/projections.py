@@ -34,10 +34,12 @@ def rebuild_projection(
     ] = None,
     fresh: Annotated[bool, typer.Option(help="Do not go on with a rebuild that was interrupted.")] = False,
     hold: Annotated[bool, typer.Option(help="Build and compare, and change nothing that readers see.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Make a projection anew from the log, while readers and projectors go on with the old table; then change the two.
 
-    A rebuild that was killed goes on where it was when it is started again.
+    A rebuild that was killed goes on where it was when it is started again. Exit code 1 if orders were left behind at an
+    event that the fold cannot take.
     """
     projection = projection_named(name)
     with rate_progress() as bar:
@@ -49,7 +51,10 @@ def rebuild_projection(
                 bar.update(task, completed=done, total=max(done, of))
 
         done = rebuild(services().owner_url, projection, processes=processes, fresh=fresh, hold=hold, progress=show)
-    _show_rebuilt(done, name, hold)
+    if as_json:
+        print_json({"projection": name, "cut_over": not hold, **dataclasses.asdict(done)})
+    else:
+        _show_rebuilt(done, name, hold)
     raise typer.Exit(1 if done.parked else 0)
 
 

@@ -20,11 +20,15 @@ def wait_for_turn(connection: Connection, name: str, stop: Stop) -> bool:
     """
     standing_by = False
     while not stop:
-        row = connection.execute(query("worker_lock"), {"key": int.from_bytes(name.encode()[:7])}).fetchone()
-        if row and row[0]:
+        if has_turn(connection, name):
             return True
         if not standing_by:
             log.info("standing by: another %s is at work", name)
             standing_by = True
         stop.wait(STANDBY_POLL_S)
     return False
+
+
+def has_turn(connection: Connection, name: str) -> bool:
+    """Whether this connection now has the turn of that name."""
+    return bool(connection.execute(query("worker_lock"), {"worker": name}).fetchall()[0][0])

@@ -21,7 +21,7 @@ from eventlib.events import Recorded
 from eventlib.orders import ORDER
 from eventlib.orders.commands import AddItem
 from eventlib.orders.order import Order, evolve
-from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
+from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS, SUPPORT_ORDERS
 from eventlib.outbox.relay import Relay
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked, replay_parked
@@ -283,10 +283,10 @@ def test_two_rebuilds_of_one_projection_do_not_meet(store: Store, database_url: 
             with pytest.raises(ProjectionError, match="another rebuild of my_orders is under way") as refused:
                 rebuild(database_url, MY_ORDERS, processes=1)
             seen.append(refused.value)
-            rebuild(database_url, ORDER_TRACKING, processes=1)  # of another one it does not mind
+            rebuild(database_url, SUPPORT_ORDERS, processes=1)  # of another one it does not mind
 
     rebuild(database_url, MY_ORDERS, processes=1, progress=again)
-    assert seen and holds(store, MY_ORDERS, 2) and holds(store, ORDER_TRACKING, 2)
+    assert seen and holds(store, MY_ORDERS, 2) and holds(store, SUPPORT_ORDERS, 2)
 
 
 def test_a_partition_is_loaded_once_whoever_comes_second(store: Store, database_url: str) -> None:

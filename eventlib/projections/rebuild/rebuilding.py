@@ -36,8 +36,10 @@ from eventlib.projections.tables import table_of
 from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
+from eventlib.store.global_read import Checkpoint
 from eventlib.store.queries import query
 from eventlib.store.scan import partitions
+from eventlib.store.single_worker import has_turn
 
 POLL_S = 0.2
 FEW_EVENTS = 500
@@ -93,8 +95,7 @@ def rebuild(
     """
     with Store.open(owner_url, f"eventlib rebuild of {projection.name}") as store:
         connection = store.connection
-        turn = {"key": _turn(projection)}
-        if not connection.execute(query("worker_lock"), turn).fetchall()[0][0]:
+        if not has_turn(connection, f"rebuild {projection.name}"):
             raise ProjectionError(f"another rebuild of {projection.name} is under way")
         try:
             build = begin(connection, projection, fresh=fresh)
@@ -110,17 +111,14 @@ def rebuild(
             finish_loading(connection, build)
         seconds = time.monotonic() - began
         loaded = parts_of(connection, build.projection)
-        checkpoint, caught_up = build.checkpoint, 0
-        while True:
-            progress("catching up", caught_up, 0)
-            checkpoint, events = catch_up_with_log(store, build.projection, checkpoint)
-            caught_up += events
-            if events <= FEW_EVENTS:
-                break
+        checkpoint, caught_up = _catch_up(store, build.projection, build.checkpoint, progress)
         progress("comparing", 0, 0)
         present = table_of(connection, projection)
         comparison = compare(connection, projection, build.projection) if present else None
         if not hold:
+            # What was written while the tables were compared is applied before readers have to wait.
+            checkpoint, meanwhile = _catch_up(store, build.projection, checkpoint, progress)
+            caught_up += meanwhile
             cut_over(store, projection, checkpoint)
         name = build.projection.name if hold else projection.name
         return Rebuilt(
@@ -134,8 +132,15 @@ def rebuild(
         )
 
 
-def _turn(projection: Projection[Any]) -> int:
-    return int.from_bytes(f"rebuild {projection.name}".encode()[-7:], "big")
+def _catch_up(store: Store, new: Projection[Any], checkpoint: Checkpoint, progress: Progress) -> tuple[Checkpoint, int]:
+    """Apply what was written since a checkpoint, until so little is left that readers can wait for it."""
+    caught_up = 0
+    while True:
+        progress("catching up", caught_up, 0)
+        checkpoint, events = catch_up_with_log(store, new, checkpoint)
+        caught_up += events
+        if events <= FEW_EVENTS:
+            return checkpoint, caught_up
 
 
 def _load(connection: Connection, owner_url: str, build: Build, processes: int | None, progress: Progress) -> None:
