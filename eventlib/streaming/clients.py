@@ -110,10 +110,22 @@ def consumer(address: KafkaAddress, group: str) -> Consumer:
 
 
 def next_messages(member: Consumer, limit: int, seconds: float) -> list[Message]:
-    """The next messages, as soon as there are some; none when none comes in that time."""
+    """The next messages, as soon as there are some; none when none comes in that time.
+
+    A member that has not asked for minutes counts as dead. It is told so in place of a message, and joins again by asking.
+    """
     first = member.poll(seconds)
     # consume() waits for as many as are asked for or the whole timeout: after the first one, not at all.
-    return [] if first is None else [first, *member.consume(limit - 1, 0)]
+    messages = [] if first is None else [first, *member.consume(limit - 1, 0)]
+    return [message for message in messages if not _was_away(message)]
+
+
+def _was_away(message: Message) -> bool:
+    error = message.error()
+    if error is None or error.code() != KafkaError._MAX_POLL_EXCEEDED:
+        return False
+    log.warning("Kafka: %s; joining again", error.str())
+    return True
 
 
 def _made(client: Callable[[dict[str, Any]], C], configuration: dict[str, Any]) -> C:
