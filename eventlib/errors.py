@@ -69,7 +69,15 @@ class PushRefused(EventlibError):
 
 
 class PushServiceUnavailable(EventlibError):
-    """The push service does not answer, or takes nothing at present: to be tried again."""
+    """The push service does not answer, or does not take this push at present: to be tried again.
+
+    Attributes:
+        retry_after_s: how long it wants to be left alone, in seconds; 0.0 if it has not said.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PipelineStuck(EventlibError):

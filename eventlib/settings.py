@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     """Bearer token for `push_url`."""
 
     push_timeout_s: float = Field(default=5.0, gt=0, le=60)
-    """How long the push service may take, in seconds."""
+    """How long the push service may take from the connection to the end of its answer, in seconds."""
 
     notify_within_s: int = Field(default=3600, ge=1, le=30 * 86400)
     """How old an event may be, in seconds, for somebody to be told of it."""
