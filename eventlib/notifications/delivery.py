@@ -1,61 +1,58 @@
-"""Delivery through a gateway that may be away for a while: some attempts, and a circuit breaker before the next ones."""
+"""Delivery through a gateway, unless the push service as a whole is away."""
 
 from __future__ import annotations
 
-import pybreaker
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-from tenacity.stop import stop_base
+import time
+from uuid import UUID
 
 from eventlib.errors import PushRefused, PushServiceUnavailable
 from eventlib.notifications.gateways import Gateway, Push
 from eventlib.stopping import Stop
 
-ATTEMPTS = 4
 FAILURES = 5
-"""Failures in a row after which the push service is left alone for a while."""
+"""So many different pushes have to fail, and none to get through between them, for the push service to be left alone."""
 
 REST_S = 10.0
 
 
 class Delivery:
-    """Sends pushes, each up to four times with exponential back-off and jitter.
+    """Sends pushes, each once.
 
-    After five failures in a row nothing is sent for ten seconds; then one push tries whether the service is back.
+    After failures of five different pushes with no success between them the service is left alone for ten seconds, or as
+    long as it wants; then one push tries whether it is back. One push that fails again and again says nothing of it.
     """
 
     def __init__(self, gateway: Gateway, rest_s: float = REST_S) -> None:
         self._gateway = gateway
-        self._breaker = pybreaker.CircuitBreaker(
-            fail_max=FAILURES, reset_timeout=rest_s, exclude=[PushRefused], throw_new_error_on_trip=False
-        )
+        self._rest_s = rest_s
+        self._failed: set[UUID] = set()
+        self._rests_until = 0.0
 
     def send(self, push: Push, stop: Stop) -> None:
         """Send one push.
 
         Raises:
             PushRefused: the service will never take it.
-            PushServiceUnavailable: all attempts have failed, the service is being left alone, or it is time to stop.
+            PushServiceUnavailable: it has not taken it now.
         """
-
-        def rest(seconds: float) -> None:
-            stop.wait(seconds)
-
-        attempts: stop_base = stop_after_attempt(ATTEMPTS)
-        retrying = Retrying(
-            retry=retry_if_exception_type(PushServiceUnavailable),
-            stop=lambda state: attempts(state) or self.resting or bool(stop),
-            wait=wait_random_exponential(0.2, max=5),
-            sleep=rest,
-            reraise=True,
-        )
         try:
-            retrying(self._breaker.call, self._gateway.send, push)
-        except pybreaker.CircuitBreakerError:
-            raise PushServiceUnavailable(
-                f"the push service has failed {FAILURES} times in a row and is left alone for some seconds"
-            ) from None
+            self._gateway.send(push, stop)
+        except PushRefused:  # what it refuses, it has heard
+            self._failed.clear()
+            raise
+        except Exception as error:  # whatever a gateway raises is trouble with this push, and not the end of the others
+            failure = (
+                error
+                if isinstance(error, PushServiceUnavailable)
+                else PushServiceUnavailable(f"the gateway has failed: {type(error).__name__}")
+            )
+            self._failed.add(push.key)
+            if len(self._failed) >= FAILURES:
+                self._rests_until = time.monotonic() + max(self._rest_s, failure.retry_after_s)
+            raise failure from error
+        self._failed.clear()
 
     @property
     def resting(self) -> bool:
         """Whether the service is being left alone."""
-        return bool(self._breaker.current_state == pybreaker.STATE_OPEN)
+        return time.monotonic() < self._rests_until

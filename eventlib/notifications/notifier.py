@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic
 
 import msgspec
+import psycopg
 from confluent_kafka import Message
 
 from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable
-from eventlib.events import Event, Recorded
+from eventlib.events import Recorded
 from eventlib.notification import Notice, Notifications, S
 from eventlib.notifications.delivery import Delivery
-from eventlib.notifications.gateways import Gateway, Push
-from eventlib.projections.topic_reader import TopicReader, Unreadable
+from eventlib.notifications.gateways import Gateway, Push, readable
+from eventlib.projections.topic_reader import TopicReader
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, planned_anew
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
@@ -28,12 +30,23 @@ from eventlib.streaming.clients import KafkaAddress
 from eventlib.streaming.messages import IncomingEvent
 
 BATCH_MESSAGES = 200
-BATCH_S = 30.0
-"""For how long a batch is worked on before what is left of it is asked for again: Kafka takes a consumer that has not asked
-for five minutes for a dead one."""
+SEND_S = 5.0
+"""For how long pushes are sent before Kafka is asked for messages again."""
 
-WAIT_S = 1.0
-"""Between two looks whether the push service is back."""
+ROUNDS = 20
+"""How often a push is sent before it is given up; with the pauses between, that is more than an hour."""
+
+MOST_PAUSE_S = 300.0
+
+LEASE_BEYOND_S = 5.0
+"""So much longer than a push may take nobody else sends it."""
+
+KEPT_BEYOND = timedelta(days=30)
+"""So much longer than an event may be told of, it is remembered that it was. What is older still leaves no trace."""
+
+FORGET_S = 3600.0
+
+MOST_RECIPIENT = 256
 
 NOBODY = ""
 """The recipient of what failed, or was too late, before it was known whom to tell."""
@@ -41,20 +54,26 @@ NOBODY = ""
 log = logging.getLogger(__name__)
 
 
-class Late(msgspec.Struct, frozen=True):
-    """An event that is too old to tell anybody of."""
+class _Noted(msgspec.Struct, frozen=True):
+    """A row to be: a push that is to be sent, or why none is."""
 
     aggregate_id: uuid.UUID
     version: int
+    recipient: str
     event_type: str
+    title: str
+    state: str
+    error: str | None
+    recorded_at: datetime | None
 
 
 class Notifier(Generic[S]):
-    """Consumes a topic and sends a push for each event that somebody is to be told of; several share the partitions.
+    """Consumes a topic and sends a push for each event that somebody is to be told of; several share the work.
 
-    A push is noted before it is sent and settled after it. One that was sent and not settled is sent again with the same
-    key, by which the push service knows it. What happened too long ago is not told: a replay of the topic and an import of
-    old orders are silent.
+    A push is noted in the transaction that records the offsets, taken by one notifier before it is sent, and settled after
+    it. One that was sent and not settled is sent again with the same key, by which the push service knows it. One that is
+    not taken waits by itself; what comes after it for the same aggregate and recipient waits behind it, and nothing else.
+    What happened too long ago is not told: a replay of the topic and an import of old orders are silent.
     """
 
     def __init__(
@@ -75,9 +94,12 @@ class Notifier(Generic[S]):
         self._store = Store(connection)
         self._notifications = notifications
         self._delivery = Delivery(gateway)
+        self._lease = timedelta(seconds=gateway.timeout_s + LEASE_BEYOND_S)
         self._within = within
         self._reader = TopicReader(connection, kafka, topic_partitions, notifications.aggregate, notifications.name)
         self._log_id = log_id(connection)
+        self._said = ""
+        self._forget_at = 0.0
         aggregate = notifications.aggregate
         # What another name was written under may be read as one of these events.
         self._types = {*(kind.__name__ for kind in notifications.events), *aggregate.upcast_types}
@@ -89,59 +111,54 @@ class Notifier(Generic[S]):
             TopicError: the messages are another log's.
             psycopg.OperationalError: the database is gone.
         """
-        said = ""
         with self._reader.joined() as member:
             log.info("notifying of %s", self._reader.topic)
             while not stop:
-                messages = self._reader.poll(member, BATCH_MESSAGES)
-                done, problem = self.deliver(messages, stop)
-                self._reader.rewind(member, messages[done:])
-                if problem != said and (said := problem):
-                    log.warning("%s", said)
-                if problem:
-                    stop.wait(WAIT_S)
+                self.note(self._reader.poll(member, BATCH_MESSAGES))
+                self.send(stop)
+                self._forget()
 
-    def deliver(self, messages: Sequence[Message], stop: Stop) -> tuple[int, str]:
-        """Notify of the events in some messages and record how far that got.
-
-        Returns:
-            How many messages are done with, and why it was not all of them; empty when they only took too long.
+    def note(self, messages: Sequence[Message]) -> None:
+        """Note whom to tell of the events in some messages, and that these are done with, in one transaction.
 
         Raises:
             TopicError: a message reports an error, or comes from another log.
         """
-        next_offsets: dict[int, int] = {}
-        unreadable: list[Unreadable] = []
-        late: list[Late] = []
-        done, problem, started = 0, "", time.monotonic()
-        for message in messages:
-            if stop or time.monotonic() - started > BATCH_S:
-                break
-            batch = self._reader.decode([message])
-            try:
-                late += [one for event in batch.events if (one := self._notify(event, stop))]
-            except PushServiceUnavailable as error:
-                problem = str(error)
-                break
-            next_offsets |= batch.next_offsets
-            unreadable += batch.unreadable
-            done += 1
-        if done:
-            with self._connection.transaction():
-                if late:
-                    self._connection.execute(
-                        query("notifications_expire"), {"late": msgspec.json.encode(late).decode()}
-                    )
-                self._reader.record(next_offsets, unreadable)
-        for skipped in unreadable:
+        if not messages:
+            return
+        batch = self._reader.decode(messages)
+        now = database_clock(self._connection)
+        noted = [row for event in batch.events for row in self._rows(event, now)]
+        with self._connection.transaction():
+            if noted:
+                self._connection.execute(query("notifications_note"), {"noted": msgspec.json.encode(noted).decode()})
+            self._reader.record(batch.next_offsets, batch.unreadable)
+        for row in noted:
+            if row.state == "failed":
+                log.error("%s: %s at version %d: %s", self._reader.group, row.aggregate_id, row.version, row.error)
+        for skipped in batch.unreadable:
             log.error("%s: skipped: %s", self._reader.group, skipped.error)
-        return done, problem
 
-    def _notify(self, event: IncomingEvent, stop: Stop) -> Late | None:
-        """Tell whom it concerns; the event itself when it is too late for that."""
+    def send(self, stop: Stop) -> None:
+        """Send the pushes that are due, for some seconds at most, unless the push service is being left alone."""
+        until = time.monotonic() + SEND_S
+        while not stop and not self._delivery.resting and time.monotonic() < until:
+            parameters = {"lease": self._lease, "within": self._within}
+            claimed = self._connection.execute(query("notification_claim"), parameters).fetchone()
+            if claimed is None:
+                return
+            self._send(stop, *claimed)
+
+    def _rows(self, event: IncomingEvent, now: datetime) -> list[_Noted]:
+        """What is to be noted of an event: nothing, a push for each recipient, or why there is none."""
         event_type = event.headers.get("ce_type", b"").decode(errors="replace")
         if event_type not in self._types:
-            return None
+            return []
+
+        def row(recipient: str, title: str, state: str, error: str | None = None) -> _Noted:
+            return _Noted(event.aggregate_id, event.version, recipient, event_type, title, state, error, recorded_at)
+
+        recorded_at: datetime | None = None
         try:
             wanted = [
                 recorded
@@ -149,71 +166,109 @@ class Notifier(Generic[S]):
                 if type(recorded.event) in self._notifications.events
             ]
             if not wanted or _old_when_recorded(wanted[0], self._within):
-                return None
-            if database_clock(self._connection) - wanted[0].recorded_at > self._within:
-                return Late(event.aggregate_id, event.version, event_type)
-            notices = self._notices(wanted)
-        except EventlibError as error:
-            self._fail(event, event_type, str(error))
-            return None
-        except _NotSaid as error:
-            self._fail(event, event_type, f"its notice cannot be made: {error.__cause__!r}")
-            return None
-        for notice in notices:
-            key = uuid.uuid5(self._log_id, f"{event.aggregate_id}/{event.version}/{notice.recipient}")
-            aggregate = self._notifications.aggregate.name
-            self._send(Push(key, notice, aggregate, event.aggregate_id, event.version, event_type), stop)
-        return None
+                return []
+            recorded_at = wanted[0].recorded_at
+            if (late := now - recorded_at - self._within) > timedelta():
+                return [row(NOBODY, "", "expired")] if late < KEPT_BEYOND else []
+            notices = self._notices(event.aggregate_id, event.version)
+        except psycopg.Error:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever a fold or a template raises: it is this event's trouble, and nobody else's
+            return [row(NOBODY, "", "failed", _reason(error))]
+        return [row(notice.recipient, notice.title, "sending") for notice in notices]
 
-    def _notices(self, wanted: Sequence[Recorded[Event]]) -> list[Notice]:
-        """One notice a recipient."""
-        first = wanted[0]
+    def _notices(self, aggregate_id: uuid.UUID, version: int) -> list[Notice]:
+        """What is to be said of an event of the log: one notice a recipient."""
         aggregate = self._notifications.aggregate
-        events = self._store.read(aggregate, first.aggregate_id, until=first.version)
+        events = list(self._store.read(aggregate, aggregate_id, until=version))
         state = aggregate.fold(recorded.event for recorded in events)
         notices: dict[str, Notice] = {}
-        try:
-            for recorded in wanted:
+        for recorded in events:
+            if recorded.version == version and type(recorded.event) in self._notifications.events:
                 for notice in self._notifications.notices(state, recorded):
+                    _check(notice)
                     notices.setdefault(notice.recipient, notice)
-        except Exception as error:
-            raise _NotSaid from error
         return list(notices.values())
 
-    def _send(self, push: Push, stop: Stop) -> None:
-        about = _about(push.aggregate_id, push.version, push.notice.recipient)
-        claim = {**about, "event_type": push.event_type, "title": push.notice.title}
-        if self._connection.execute(query("notification_claim"), claim).fetchone() is None:
-            return  # settled before
+    def _send(
+        self,
+        stop: Stop,
+        aggregate_id: uuid.UUID,
+        version: int,
+        recipient: str,
+        event_type: str,
+        attempts: int,
+        late: bool,
+    ) -> None:
+        """Send a push that was taken, and settle it or have it wait."""
+        about = {"aggregate_id": aggregate_id, "version": version, "recipient": recipient}
+        if late:
+            self._settle(about, "expired", None)
+            return
+        try:
+            notice = next(one for one in self._notices(aggregate_id, version) if one.recipient == recipient)
+        except psycopg.Error:
+            raise
+        except StopIteration:
+            self._settle(about, "failed", "by its templates the recipient is not to be told any more")
+            return
+        except Exception as error:
+            self._settle(about, "failed", _reason(error))
+            return
+        key = uuid.uuid5(self._log_id, f"{aggregate_id}/{version}/{recipient}")
+        push = Push(key, notice, self._notifications.aggregate.name, aggregate_id, version, event_type)
         try:
             self._delivery.send(push, stop)
         except PushRefused as error:
-            log.error("%s: refused: %s", self._reader.group, error)
             self._settle(about, "refused", str(error))
         except PushServiceUnavailable as error:
-            self._settle(about, "sending", str(error))
-            raise
+            if attempts >= ROUNDS and not stop:
+                self._settle(about, "failed", f"given up after {attempts} rounds: {error}")
+            else:
+                self._hold(about, attempts, error)
         else:
             self._settle(about, "sent", None)
+            self._said = ""
 
-    def _fail(self, event: IncomingEvent, event_type: str, error: str) -> None:
-        log.error("%s: %s: %s", self._reader.group, event.place, error)
-        about = _about(event.aggregate_id, event.version, NOBODY)
-        self._connection.execute(query("notification_claim"), {**about, "event_type": event_type, "title": ""})
-        self._settle(about, "failed", error)
+    def _hold(self, about: dict[str, Any], attempts: int, error: PushServiceUnavailable) -> None:
+        pause = timedelta(seconds=max(min(2.0 ** (attempts - 1), MOST_PAUSE_S), error.retry_after_s))
+        self._connection.execute(query("notification_hold"), {**about, "pause": pause, "error": str(error)})
+        if str(error) != self._said:
+            self._said = str(error)
+            log.warning("%s: %s waits: %s", self._reader.group, about["aggregate_id"], error)
 
     def _settle(self, about: dict[str, Any], state: str, error: str | None) -> None:
         self._connection.execute(query("notification_settle"), {**about, "state": state, "error": error})
+        if state != "sent":
+            why = f": {error}" if error else ""
+            place = (about["aggregate_id"], about["version"])
+            log.error("%s: the push of %s at version %d is %s%s", self._reader.group, *place, state, why)
+
+    def _forget(self) -> None:
+        if time.monotonic() >= self._forget_at:
+            planned_anew(self._connection, query("notifications_forget"), {"kept": self._within + KEPT_BEYOND})
+            self._forget_at = time.monotonic() + FORGET_S
 
 
-class _NotSaid(Exception):
-    """The templates have failed; the cause says how."""
+def _check(notice: Notice) -> None:
+    """See that a notice can be noted and sent at all.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not 0 < len(notice.recipient) <= MOST_RECIPIENT:
+        raise ValueError(f"a recipient of {len(notice.recipient)} characters; from 1 to {MOST_RECIPIENT} are allowed")
+    for text in (notice.recipient, notice.title, notice.body):
+        if "\0" in text or re.search("[\ud800-\udfff]", text):
+            raise ValueError("a NUL or a lone surrogate in its recipient or its words")
 
 
-def _old_when_recorded(recorded: Recorded[Event], within: timedelta) -> bool:
+def _reason(error: Exception) -> str:
+    return readable(str(error) if isinstance(error, EventlibError) else f"its notice cannot be made: {error!r}")
+
+
+def _old_when_recorded(recorded: Recorded[Any], within: timedelta) -> bool:
     """Whether it is history, brought in long after the fact."""
     return recorded.recorded_at - recorded.occurred_at > within
-
-
-def _about(aggregate_id: uuid.UUID, version: int, recipient: str) -> dict[str, Any]:
-    return {"aggregate_id": aggregate_id, "version": version, "recipient": recipient}

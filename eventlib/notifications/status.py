@@ -14,13 +14,21 @@ PATIENCE_S = 60.0
 
 SHOWN = 20
 
+LOST = {
+    "refused": "refused by the push service",
+    "failed": "given up, or could not be made,",
+    "expired": "too late to be sent",
+}
+"""The states of pushes that nobody will get any more, in words."""
+
 
 @dataclass(frozen=True)
 class Unsent:
     """A push that the push service has not taken.
 
     Attributes:
-        state: `sending` (being tried), `refused` (by the push service), `failed` (no notice could be made) or `expired`.
+        state: `sending` (waiting or being tried), `refused` (by the push service), `failed` (no notice could be made, or it
+            was given up) or `expired`.
         since_s: for how long, in seconds by the database's clock.
     """
 
@@ -41,14 +49,14 @@ class NotificationStatus:
 
     Attributes:
         states: by state, how many.
-        waiting_s: for how long the oldest one that is being tried has been; 0.0 when there is none.
-        recent: how many were refused or failed within the last day.
+        waiting_s: for how long the oldest one that waits has done so; 0.0 when there is none.
+        lost: how many were refused, failed or expired within the last day, by state.
         unsent: at most 20, the newest first.
     """
 
     states: dict[str, int]
     waiting_s: float
-    recent: int
+    lost: dict[str, int]
     unsent: list[Unsent]
 
     @property
@@ -57,19 +65,21 @@ class NotificationStatus:
         found = []
         if self.waiting_s > PATIENCE_S:
             found.append(f"a push has been waiting for the push service for {self.waiting_s:.0f} s")
-        if self.recent:
-            found.append(f"{self.recent} pushes were refused or could not be made within the last 24 hours")
+        for state, words in LOST.items():
+            if count := self.lost.get(state, 0):
+                pushes = "push was" if count == 1 else "pushes were"
+                found.append(f"{count} {pushes} {words} within the last 24 hours")
         return found
 
 
 def notification_status(connection: Connection) -> NotificationStatus:
-    """Look at all pushes that were ever noted."""
-    states, waiting_s, recent = {}, 0.0, 0
-    for state, count, oldest_s, of_last_day in connection.execute(query("notifications_count")):
-        states[state] = count
-        if state == "sending":
-            waiting_s = oldest_s
-        if state in {"refused", "failed"}:
-            recent += of_last_day
+    """Look at all pushes that are remembered."""
+    waiting_s = connection.execute(query("notifications_waiting")).fetchall()[0][1]
     unsent = [Unsent(*row) for row in connection.execute(query("notifications_unsent"), {"limit": SHOWN})]
-    return NotificationStatus(states, waiting_s, recent, unsent)
+    states: dict[str, int] = dict(connection.execute(query("notifications_count")).fetchall())
+    return NotificationStatus(states, waiting_s, lost_pushes(connection), unsent)
+
+
+def lost_pushes(connection: Connection) -> dict[str, int]:
+    """How many pushes were refused, failed or expired within the last day, by state; all three are named."""
+    return {**dict.fromkeys(LOST, 0), **dict(connection.execute(query("notifications_lost")).fetchall())}

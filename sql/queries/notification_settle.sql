@@ -1,4 +1,5 @@
--- Says what has become of a push; one that is still being tried keeps the last error.
+-- Says what has become of a push; without an error it keeps the last one, unless it was sent.
 UPDATE notifications
-SET state = %(state)s::text, error = %(error)s::text, settled_at = CASE WHEN %(state)s::text <> 'sending' THEN clock_timestamp() END
+SET state = %(state)s::text, settled_at = clock_timestamp(),
+    error = CASE WHEN %(state)s::text <> 'sent' THEN coalesce(%(error)s::text, error) END
 WHERE aggregate_id = %(aggregate_id)s AND version = %(version)s AND recipient = %(recipient)s AND state = 'sending'

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka import Message
 
 from eventlib.errors import PushRefused, PushServiceUnavailable
-from eventlib.events import Recorded
+from eventlib.events import Event, Recorded
 from eventlib.notification import Notice
 from eventlib.notifications.delivery import FAILURES, Delivery
-from eventlib.notifications.gateways import HttpGateway, LogGateway, Push
-from eventlib.notifications.notifier import Notifier
+from eventlib.notifications.gateways import STOP_S, HttpGateway, LogGateway, Push
+from eventlib.notifications.notifier import ROUNDS, Notifier
 from eventlib.notifications.status import notification_status
 from eventlib.orders import ORDER
 from eventlib.orders.commands import AddItem, AuthorizePayment, CancelOrder, DeclinePayment, PlaceOrder, SubmitOrder
@@ -24,6 +29,7 @@ from eventlib.orders.notifications import ORDER_NOTIFICATIONS, TEMPLATES
 from eventlib.orders.order import Order
 from eventlib.outbox.relay import Relay
 from eventlib.stopping import Stop
+from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
 from eventlib.streaming.clients import KafkaAddress
@@ -34,6 +40,9 @@ from tests.processes import background, eventlib
 from tests.push_service import PushService, push_service
 from tests.running import running
 from tests.waiting import wait_for
+
+OTHER_USER = UUID("7f3c0000-0000-4000-8000-000000000002")
+BAD_USER = UUID("7f3c0000-0000-4000-8000-00000000dead")
 
 
 @pytest.fixture
@@ -57,8 +66,26 @@ def ordered(store: Store, relay: Relay, number: int = 1) -> list[UUID]:
     return orders
 
 
+def order_of(store: Store, user: UUID) -> UUID:
+    """A new order of somebody, submitted."""
+    order_id = uuid4()
+    execute(store, order_id, PlaceOrder(user, "EUR"), AddItem("LAMP-7", 1, 4999, "me"), SubmitOrder())
+    return order_id
+
+
 def states(store: Store) -> dict[str, int]:
     return notification_status(store.connection).states
+
+
+def due_now(store: Store) -> None:
+    """What waits need wait no longer."""
+    store.connection.execute("UPDATE notifications SET due_at = clock_timestamp() WHERE state = 'sending'")
+
+
+def take(notifier: Notifier[Order], messages: Sequence[Message]) -> None:
+    """One round: note what is to be told, and send what is due."""
+    notifier.note(messages)
+    notifier.send(Stop())
 
 
 def test_who_has_ordered_is_told_once(
@@ -85,8 +112,7 @@ def test_who_has_ordered_is_told_once(
     assert headers["Authorization"] == "Bearer a token" and headers["Content-Type"] == "application/json"
     # Whatever comes again, even from the topic's beginning, tells nobody anything.
     for _ in range(2):
-        messages = messages_of(kafka)
-        assert notifier.deliver(messages, Stop()) == (len(messages), "")
+        take(notifier, messages_of(kafka))
     assert len(phone.requests) == 2 and states(store) == {"sent": 2}
 
 
@@ -107,7 +133,7 @@ def test_killed_between_sending_and_settling_it_sends_again_with_the_same_key(
     store: Store, relay: Relay, phone: PushService, eventlib_environment: dict[str, str]
 ) -> None:
     ordered(store, relay, 8)
-    environment = {**eventlib_environment, "EVENTLIB_PUSH_URL": phone.url}
+    environment = {**eventlib_environment, "EVENTLIB_PUSH_URL": phone.url, "EVENTLIB_PUSH_TIMEOUT_S": "0.5"}
     killed = 0
     while len(phone.delivered) < 8:
         with background(environment, "run", "notifier") as process:
@@ -134,23 +160,101 @@ def test_a_service_that_is_away_for_a_while_misses_nothing(
     store: Store, relay: Relay, phone: PushService, notifier: Notifier[Order]
 ) -> None:
     phone.answer = lambda number: 503 if number <= FAILURES else 200
-    notifier._delivery._breaker.reset_timeout = 0.5
-    ordered(store, relay, 4)
+    notifier._delivery._rest_s = 0.5
+    ordered(store, relay, FAILURES + 2)
     with running(notifier):
-        wait_for(lambda: states(store) == {"sent": 4}, 60)
-    assert len(phone.delivered) == 4 and len(phone.requests) == 4 + FAILURES
+        wait_for(lambda: states(store) == {"sent": FAILURES + 2})
+    assert len(phone.delivered) == FAILURES + 2 and len(phone.requests) == 2 * FAILURES + 2
 
 
+@pytest.mark.parametrize("status", [404, 410, 422])
 def test_one_that_is_refused_is_noted_and_the_others_are_sent(
-    store: Store, relay: Relay, phone: PushService, notifier: Notifier[Order]
+    store: Store, relay: Relay, phone: PushService, notifier: Notifier[Order], status: int
 ) -> None:
-    phone.answer = lambda number: 422 if number == 2 else 200
-    ordered(store, relay, 3)
+    phone.answer_to = {str(BAD_USER): status}.get
+    for user in (USER, BAD_USER, OTHER_USER):
+        order_of(store, user)
+    relay.publish_batch()
     with running(notifier):
         wait_for(lambda: states(store) == {"refused": 1, "sent": 2})
-    status = notification_status(store.connection)
-    assert status.problems == ["1 pushes were refused or could not be made within the last 24 hours"]
-    assert "answers 422" in (status.unsent[0].error or "") and len(phone.requests) == 3
+    found = notification_status(store.connection)
+    assert found.problems == ["1 push was refused by the push service within the last 24 hours"]
+    assert f"answers {status}" in (found.unsent[0].error or "")
+    assert sorted(phone.recipients) == sorted(map(str, (USER, BAD_USER, OTHER_USER)))
+
+
+def test_one_that_is_not_taken_delays_nobody_else_and_nothing_of_its_order_overtakes_it(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    phone.answer_to = {str(BAD_USER): 500}.get
+    bad = order_of(store, BAD_USER)
+    execute(store, bad, CancelOrder("customer 7f3c"))
+    for _ in range(FAILURES + 1):
+        order_of(store, USER)
+    relay.publish_batch()
+    take(notifier, messages_of(kafka))
+    assert states(store) == {"sending": 2, "sent": FAILURES + 1}
+    for _ in range(FAILURES + 1):
+        due_now(store)
+        notifier.send(Stop())
+    # However often it fails: it says nothing of the service as a whole.
+    assert not notifier._delivery.resting and Counter(phone.recipients)[str(BAD_USER)] == FAILURES + 2
+    assert {body["title"] for _, body, _ in phone.requests} == {"Thank you for your order"}
+    # The offsets went on meanwhile: who comes next knows it from the table, and uses the same key.
+    phone.answer_to = lambda recipient: None
+    due_now(store)
+    later = Notifier(store.connection, kafka, TOPIC_PARTITIONS, ORDER_NOTIFICATIONS, HttpGateway(phone.url))
+    later.send(Stop())
+    assert [body["title"] for _, body, _ in phone.requests[-2:]] == ["Thank you for your order", "Cancelled"]
+    assert phone.by_key[phone.requests[-2][0]] == FAILURES + 3 and states(store) == {"sent": FAILURES + 3}
+
+
+def test_a_notifier_that_was_away_for_too_long_joins_again(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService
+) -> None:
+    hurried = KafkaAddress(kafka.bootstrap, {"max.poll.interval.ms": "6000"})
+    notifier = Notifier(store.connection, hurried, TOPIC_PARTITIONS, ORDER_NOTIFICATIONS, HttpGateway(phone.url))
+    phone.answer = lambda number: 200
+    send, slept = notifier.send, threading.Event()
+
+    def slow(stop: Stop) -> None:
+        if phone.requests and not slept.is_set():
+            time.sleep(8)
+            slept.set()
+        send(stop)
+
+    notifier.send = slow
+    ordered(store, relay)
+    with running(notifier):
+        wait_for(slept.is_set)
+        ordered(store, relay)
+        wait_for(lambda: states(store) == {"sent": 2})
+
+
+def test_one_that_is_taken_by_a_notifier_is_not_sent_by_another(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    ordered(store, relay)
+    other = Notifier(store.connection, kafka, TOPIC_PARTITIONS, ORDER_NOTIFICATIONS, HttpGateway(phone.url))
+    phone.answer = lambda number: other.send(Stop()) or 200
+    with connect(store.connection.info.dsn) as connection:
+        other._connection, other._store = connection, Store(connection)
+        take(notifier, messages_of(kafka))
+    assert len(phone.requests) == 1 and states(store) == {"sent": 1}
+
+
+def test_the_service_says_how_long_a_push_waits(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    ordered(store, relay)
+    phone.answer, phone.headers = (lambda number: 429), {"Retry-After": "120"}
+    take(notifier, messages_of(kafka))
+    waits = "SELECT extract(epoch FROM due_at - clock_timestamp())::float FROM notifications"
+    assert 100 < store.connection.execute(waits).fetchall()[0][0] <= 120
+    phone.headers = {"Retry-After": "99999999"}
+    due_now(store)
+    notifier.send(Stop())
+    assert 200 < store.connection.execute(waits).fetchall()[0][0] <= 300
 
 
 def test_history_and_what_is_too_late_is_told_nobody(
@@ -164,46 +268,131 @@ def test_history_and_what_is_too_late_is_told_nobody(
     hurried = Notifier(
         store.connection, kafka, TOPIC_PARTITIONS, ORDER_NOTIFICATIONS, LogGateway(), timedelta(microseconds=1)
     )
-    assert hurried.deliver(messages, Stop()) == (len(messages), "")
+    take(hurried, messages)
     # The imported order leaves no trace; of the other it is noted that it was too late, also for who comes later.
     assert states(store) == {"expired": 1}
-    assert notifier.deliver(messages, Stop()) == (len(messages), "")
-    assert [body["data"]["aggregate_id"] for _, body, _ in phone.requests] != [str(UUID(int=1))]
+    take(notifier, messages)
+    (timely,) = ordered(store, relay)
+    take(notifier, messages_of(kafka))
+    assert [body["data"]["aggregate_id"] for _, body, _ in phone.requests] == [str(timely)]
+    assert notification_status(store.connection).problems == ["1 push was too late to be sent within the last 24 hours"]
 
 
 def test_a_push_that_was_tried_until_too_late_is_given_up(
     store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
 ) -> None:
     ordered(store, relay)
-    messages = messages_of(kafka)
     phone.answer = lambda number: 500
-    done, problem = notifier.deliver(messages, Stop())
-    assert done < len(messages) and "answers 500" in problem and states(store) == {"sending": 1}
-    hurried = Notifier(
-        store.connection, kafka, TOPIC_PARTITIONS, ORDER_NOTIFICATIONS, LogGateway(), timedelta(microseconds=1)
-    )
-    hurried.deliver(messages, Stop())
-    assert states(store) == {"expired": 1}
+    take(notifier, messages_of(kafka))
+    assert states(store) == {"sending": 1}
+    due_now(store)
+    notifier._within = timedelta(microseconds=1)
+    notifier.send(Stop())
+    assert states(store) == {"expired": 1} and len(phone.requests) == 1
+    (unsent,) = notification_status(store.connection).unsent
+    assert "answers 500" in (unsent.error or "")
 
 
+def test_a_push_that_was_tried_often_enough_is_given_up(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    ordered(store, relay)
+    phone.answer = lambda number: 500
+    take(notifier, messages_of(kafka))
+    for _ in range(ROUNDS + 1):
+        due_now(store)
+        notifier.send(Stop())
+    assert states(store) == {"failed": 1} and len(phone.requests) == ROUNDS
+    (unsent,) = notification_status(store.connection).unsent
+    assert f"given up after {ROUNDS} rounds" in (unsent.error or "") and "answers 500" in (unsent.error or "")
+
+
+def test_pushes_are_forgotten_in_time(
+    store: Store, relay: Relay, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    ordered(store, relay, 2)
+    with running(notifier):
+        wait_for(lambda: states(store) == {"sent": 2})
+    old = "UPDATE notifications SET noted_at = noted_at - interval '31 days' WHERE aggregate_id = %s"
+    store.connection.execute(old, [phone.requests[0][1]["data"]["aggregate_id"]])
+    with running(notifier):  # it looks once an hour
+        time.sleep(0.5)
+    assert states(store) == {"sent": 2}
+    notifier._forget_at = 0.0
+    with running(notifier):
+        wait_for(lambda: states(store) == {"sent": 1})
+
+
+@pytest.mark.parametrize("body", [b"not\x00here", bytes(range(256)), "\ud800".encode(errors="surrogatepass")])
+def test_whatever_a_service_says_can_be_kept(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order], body: bytes
+) -> None:
+    phone.bodies = lambda: iter([body])
+    phone.answer = lambda number: 500 if number == 1 else 422
+    ordered(store, relay, 2)
+    take(notifier, messages_of(kafka))
+    assert states(store) == {"sending": 1, "refused": 1}
+    errors = [one.error or "" for one in notification_status(store.connection).unsent]
+    assert all("answers" in error and error.isprintable() for error in errors)
+
+
+def _raises(order: Order, recorded: Recorded) -> list[Notice]:
+    raise KeyError("unused")
+
+
+@pytest.mark.parametrize(
+    ("notices", "why"),
+    [
+        (_raises, "its notice cannot be made: KeyError"),
+        (lambda order, recorded: [Notice("m" * 257, "x", "y")], "a recipient of 257 characters"),
+        (lambda order, recorded: [Notice("", "x", "y")], "a recipient of 0 characters"),
+        (lambda order, recorded: [Notice("me\0", "x", "y")], "a NUL or a lone surrogate"),
+        (lambda order, recorded: [Notice("me", "\ud800", "y")], "a NUL or a lone surrogate"),
+    ],
+)
 def test_a_notice_that_cannot_be_made_is_noted_and_the_others_are_sent(
-    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService
+    store: Store,
+    relay: Relay,
+    kafka: KafkaAddress,
+    phone: PushService,
+    notices: Callable[[Order, Recorded], list[Notice]],
+    why: str,
 ) -> None:
     first, _ = ordered(store, relay, 2)
 
-    def notices(order: Order, recorded: Recorded) -> list[Notice]:
-        return [Notice("me", "x", str({first: "unused"}[UUID(int=0)] if recorded.aggregate_id == first else "y"))]
+    def some(order: Order, recorded: Recorded) -> list[Notice]:
+        return notices(order, recorded) if recorded.aggregate_id == first else [Notice("me", "x", "y")]
 
-    broken = replace(ORDER_NOTIFICATIONS, notices=notices)
-    made = Notifier(store.connection, kafka, TOPIC_PARTITIONS, broken, HttpGateway(phone.url))
-    messages = messages_of(kafka)
-    assert made.deliver(messages, Stop()) == (len(messages), "")
+    broken = replace(ORDER_NOTIFICATIONS, notices=some)
+    take(Notifier(store.connection, kafka, TOPIC_PARTITIONS, broken, HttpGateway(phone.url)), messages_of(kafka))
     assert states(store) == {"failed": 1, "sent": 1}
-    (unsent,) = notification_status(store.connection).unsent
-    assert (unsent.aggregate_id, unsent.recipient) == (
-        first,
-        "",
-    ) and "its notice cannot be made: KeyError" in unsent.error
+    found = notification_status(store.connection)
+    (unsent,) = found.unsent
+    assert (unsent.aggregate_id, unsent.recipient) == (first, "") and why in (unsent.error or "")
+    assert found.problems == ["1 push was given up, or could not be made, within the last 24 hours"]
+
+
+def test_a_fold_that_fails_fails_its_own_pushes_only(
+    store: Store, relay: Relay, kafka: KafkaAddress, phone: PushService
+) -> None:
+    order_of(store, BAD_USER)
+    order_of(store, USER)
+    relay.publish_batch()
+    fails_at_sending = False
+
+    def evolve(order: Order, event: Event) -> Order:
+        if order.user_id == (USER if fails_at_sending else BAD_USER):
+            raise ZeroDivisionError("in the fold")
+        return ORDER.evolve(order, event)
+
+    broken = replace(ORDER_NOTIFICATIONS, aggregate=replace(ORDER, evolve=evolve))
+    notifier = Notifier(store.connection, kafka, TOPIC_PARTITIONS, broken, HttpGateway(phone.url))
+    notifier.note(messages_of(kafka))
+    assert states(store) == {"failed": 1, "sending": 1}
+    fails_at_sending = True
+    notifier.send(Stop())
+    assert states(store) == {"failed": 2} and not phone.requests
+    assert all("ZeroDivisionError" in (one.error or "") for one in notification_status(store.connection).unsent)
 
 
 def test_events_of_old_shapes_and_without_a_customer(
@@ -220,8 +409,7 @@ def test_events_of_old_shapes_and_without_a_customer(
         "aggregate_type, event_type, event_data, metadata, version, schema_version, position, created_at FROM appended"
     )
     relay.publish_batch()
-    messages = messages_of(kafka)
-    assert notifier.deliver(messages, Stop()) == (len(messages), "")
+    take(notifier, messages_of(kafka))
     titles = [body["title"] for _, body, _ in phone.requests]
     assert titles == ["Thank you for your order", "Your payment was declined", "Cancelled"]
     assert phone.requests[1][1]["body"].startswith("49.99 EUR for your order")
@@ -231,47 +419,130 @@ def a_push() -> Push:
     return Push(uuid4(), Notice("me", "Hello", "world"), "order", uuid4(), 1, "OrderPlaced")
 
 
-@pytest.mark.parametrize("status", [301, 401, 404, 408, 409, 429, 500, 503])
+@pytest.mark.parametrize("status", [301, 401, 408, 409, 429, 500, 503])
 def test_what_may_pass_is_no_refusal(phone: PushService, status: int) -> None:
     phone.answer = lambda number: status
     with pytest.raises(PushServiceUnavailable, match=f"127.0.0.1 answers {status}"):
-        HttpGateway(phone.url).send(a_push())
+        HttpGateway(phone.url).send(a_push(), Stop())
 
 
-@pytest.mark.parametrize("status", [400, 410, 413, 422])
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
 def test_what_says_something_of_this_push_is_one(phone: PushService, status: int) -> None:
     phone.answer = lambda number: status
     with pytest.raises(PushRefused, match=f"answers {status}"):
-        HttpGateway(phone.url).send(a_push())
+        HttpGateway(phone.url).send(a_push(), Stop())
 
 
 def test_a_service_that_does_not_answer_in_time_is_not_waited_for(phone: PushService) -> None:
     phone.answer = lambda number: time.sleep(1) or 200
-    with pytest.raises(PushServiceUnavailable, match="does not answer: ReadTimeout"):
-        HttpGateway(phone.url, timeout_s=0.2).send(a_push())
+    with pytest.raises(PushServiceUnavailable, match="does not answer"):
+        HttpGateway(phone.url, timeout_s=0.2).send(a_push(), Stop())
+
+
+def dripping() -> Iterator[bytes]:
+    """A body that comes slowly, and never ends."""
+    while True:
+        yield b"."
+        time.sleep(0.05)
+
+
+def endless() -> Iterator[bytes]:
+    """A body that comes as fast as it is taken, and never ends."""
+    while True:
+        yield b"x" * 65536
+
+
+@pytest.mark.parametrize("body", [dripping, endless])
+def test_a_body_without_an_end_keeps_nobody_waiting(phone: PushService, body: Callable[[], Iterator[bytes]]) -> None:
+    phone.bodies = body
+    gateway = HttpGateway(phone.url, timeout_s=1.0)
+    began = time.monotonic()
+    gateway.send(a_push(), Stop())
+    assert time.monotonic() - began < 0.9  # a success is one by its status line
+    phone.answer = lambda number: 422
+    with pytest.raises(PushRefused, match="answers 422"):
+        gateway.send(a_push(), Stop())
+    assert time.monotonic() - began < 3
+
+
+def test_headers_that_never_end_are_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with listening.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while True:
+                    connection.sendall(b"a: b\r\n")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        gateway = HttpGateway(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout_s=0.5)
+        began = time.monotonic()
+        with pytest.raises(PushServiceUnavailable, match="does not answer within"):
+            gateway.send(a_push(), Stop())
+        assert time.monotonic() - began < 2
+        thread.join(5)
+
+
+def test_a_success_that_cannot_be_decoded_is_one(phone: PushService) -> None:
+    phone.headers, phone.bodies = {"Content-Encoding": "gzip"}, lambda: iter([b"this is no gzip"])
+    HttpGateway(phone.url).send(a_push(), Stop())
+
+
+def test_a_stop_is_kept_waiting_for_seconds_at_most(phone: PushService) -> None:
+    let_go = threading.Event()
+    phone.answer = lambda number: let_go.wait(60) and 200
+    stop, began = Stop(), time.monotonic()
+    threading.Timer(0.2, stop.set).start()
+    with pytest.raises(PushServiceUnavailable, match="does not answer"):
+        HttpGateway(phone.url, timeout_s=60).send(a_push(), stop)
+    assert time.monotonic() - began < STOP_S + 2
+    let_go.set()
+
+
+def test_no_secret_is_told_when_a_request_cannot_be_made() -> None:
+    with pytest.raises(PushServiceUnavailable) as told:
+        HttpGateway("http://me:hidden@127.0.0.1:9/send", "s3cret\n").send(a_push(), Stop())
+    assert "s3cret" not in str(told.value) and "hidden" not in str(told.value)
 
 
 def test_a_service_that_is_down_is_left_alone_for_a_while(phone: PushService) -> None:
     phone.answer = lambda number: 500
-    delivery, push = Delivery(HttpGateway(phone.url), rest_s=0.3), a_push()
-    for _ in range(3):
+    delivery = Delivery(HttpGateway(phone.url), rest_s=0.3)
+    for number in range(FAILURES):
+        assert not delivery.resting, number
         with pytest.raises(PushServiceUnavailable):
-            delivery.send(push, Stop())
-    assert len(phone.requests) == FAILURES and delivery.resting
+            delivery.send(a_push(), Stop())
+    assert delivery.resting
     phone.answer = lambda number: 422
     time.sleep(0.4)
     with pytest.raises(PushRefused):  # it is back: what it refuses, it has heard
-        delivery.send(push, Stop())
+        delivery.send(a_push(), Stop())
+    phone.answer = lambda number: 500
+    with pytest.raises(PushServiceUnavailable):
+        delivery.send(a_push(), Stop())
     assert not delivery.resting
 
 
-def test_a_stop_is_not_kept_waiting_by_attempts(phone: PushService) -> None:
-    phone.answer = lambda number: 500
-    stop = Stop()
-    stop.set()
-    with pytest.raises(PushServiceUnavailable):
-        Delivery(HttpGateway(phone.url)).send(a_push(), stop)
-    assert len(phone.requests) == 1
+@pytest.mark.parametrize(
+    ("said", "waits_s"),
+    [("7", 7.0), ("", 0.0), ("soon", 0.0), ("-3", 0.0), ("9" * 400, 300.0), ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0)],
+)
+def test_it_says_for_how_long(phone: PushService, said: str, waits_s: float) -> None:
+    phone.answer, phone.headers = (lambda number: 503), {"Retry-After": said}
+    with pytest.raises(PushServiceUnavailable) as told:
+        HttpGateway(phone.url).send(a_push(), Stop())
+    assert told.value.retry_after_s == waits_s
+
+
+def test_what_a_gateway_raises_is_trouble_with_one_push() -> None:
+    class Broken(LogGateway):
+        def send(self, push: Push, stop: Stop) -> None:
+            raise RuntimeError("a defect")
+
+    with pytest.raises(PushServiceUnavailable, match="the gateway has failed: RuntimeError"):
+        Delivery(Broken()).send(a_push(), Stop())
 
 
 def test_every_template_can_be_filled_from_its_event() -> None:

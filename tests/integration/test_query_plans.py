@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ SNAPSHOT = "aggregate_snapshots_pkey"
 
 ORDER_ID = UUID(int=1234)
 LOG = re.compile(r"event_store_\d{4}")
-LARGE = re.compile(r"event_store_\d{4}|outbox|aggregate_snapshots|order_projections")
+LARGE = re.compile(r"event_store_\d{4}|outbox|aggregate_snapshots|order_projections|notifications")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ ANY = {"aggregate_types": None, "event_types": None, "limit": 5_000}
 TEN = [UUID(int=number) for number in range(1, 11)]
 NOW = datetime.now(UTC)
 
+PUSH = {"aggregate_id": ORDER_ID, "version": 1, "recipient": "me"}
 UNSEEN = {"seen_xmax": "99999999", "seen_in_progress": ["900"]}
 OUTBOX_TRANSACTION = "outbox_transaction"
 
@@ -134,6 +135,17 @@ PLANS = {
         {"ids": list(range(1, 11)), "relay": ORDER_ID, "shards": [1, 2], "epochs": [1, 1]},
         {"outbox_pkey"},
     ),
+    "notification_claim": Plan(
+        {"lease": timedelta(seconds=10), "within": timedelta(hours=1)},
+        {"notifications_due", "notifications_pkey"},
+    ),
+    "notification_hold": Plan({**PUSH, "pause": timedelta(seconds=1), "error": "away"}, {"notifications_pkey"}),
+    "notification_settle": Plan({**PUSH, "state": "sent", "error": None}, {"notifications_pkey"}),
+    "notifications_note": Plan({"noted": "[]"}, {"notifications_pkey"}),
+    "notifications_forget": Plan({"kept": timedelta(days=30)}, {"notifications_noted"}, anew=True),
+    "notifications_lost": Plan({}, {"notifications_lost"}),
+    "notifications_waiting": Plan({}, {"notifications_due"}),
+    "notifications_unsent": Plan({"limit": 20}, {"notifications_unsent"}),
     "epoch_begin": Plan({}, {POSITION}, sequential={"log_epochs"}, by_owner=True),
     "position_sequence": Plan({}, {POSITION}, by_owner=True),
 }
@@ -144,8 +156,6 @@ WHOLE = {
     "projection_orphans": "a verification looks at every row",
     "outbox_backlog": "counts the outbox, which is all but empty",
     "notifications_count": "a look at what has become of all pushes, by hand",
-    "notifications_waiting": "those few that are being tried, from an index of what was not sent",
-    "notifications_unsent": "the newest ones from an index of those few that were not sent",
     "parked_read": "everything that projections have left behind",
     "parked_counts": "everything that projections have left behind",
     "outbox_held": "those few that are held, each with its rows counted",
@@ -179,7 +189,7 @@ SMALL = {
     "build_read", "partition_sizes", "predecessor_restore", "predecessor_write", "projection_drop", "projection_forget",
     "projection_gate", "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
     "projection_load", "projection_rename",
-    "projection_table_rename", "notification_claim", "notification_settle", "notifications_expire",
+    "projection_table_rename",
     "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip
@@ -218,6 +228,17 @@ def log(server_url: str) -> Iterator[Connection]:
         connection.execute(
             "INSERT INTO order_projections SELECT aggregate_id, NULL, 'placed', 0, 0, max(version), now(), '{}' "
             "FROM event_store GROUP BY aggregate_id"
+        )
+        connection.execute(
+            """
+            INSERT INTO notifications
+                (aggregate_id, version, recipient, event_type, title, state, noted_at, settled_at)
+            SELECT aggregate_id, version, 'me', event_type, '', state, at, CASE WHEN state <> 'sending' THEN at END
+            FROM event_store, LATERAL (
+                SELECT now() - version * interval '1 hour' AS at,
+                       (ARRAY['sending', 'refused', 'sent'])[least(3, 1 + position % 500)] AS state) AS pushed
+            WHERE version <= 10
+            """
         )
         connection.execute("VACUUM ANALYZE")
         yield connection
