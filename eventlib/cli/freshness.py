@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from eventlib.cli.context import services, settings
 from eventlib.cli.output import print_json, results
+from eventlib.orders.notifications import ORDER_NOTIFICATIONS
 from eventlib.orders.projections import PROJECTIONS
 from eventlib.pipeline.readiness import readiness
 from eventlib.pipeline.signals import ProjectionSignals, Signals, take_signals
@@ -25,8 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scrip
 
 
 def _signals() -> Signals:
+    kafka, notifying = services().kafka, settings().push_url is not None
     with connect(services().database_url) as connection:
-        return take_signals(connection, services().kafka, reach(services().kafka), PROJECTIONS)
+        return take_signals(connection, kafka, reach(kafka), PROJECTIONS, ORDER_NOTIFICATIONS, notifying)
 
 
 @app.command()
@@ -42,6 +45,12 @@ def lag(
                 "outbox": {"events": found.outbox.depth, "oldest_s": found.outbox.oldest_s},
                 "promise_ms": PROMISE_MS,
                 "projections": {one.name: _figures(one) for one in found.projections},
+                "notifier": found.notifier and dataclasses.asdict(found.notifier),
+                "pushes": {
+                    "waiting": found.pushes_waiting,
+                    "oldest_s": found.pushes_oldest_s,
+                    "lost": found.pushes_lost,
+                },
             }
         )
     elif once or not results.is_terminal:

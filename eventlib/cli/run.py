@@ -103,7 +103,9 @@ def monitor(supervised_by: SupervisedBy = None) -> None:
     """Serve /metrics (OpenMetrics), /ready and /live until SIGTERM."""
     stop = _stop(supervised_by)
     known = settings()
-    made = Monitor(services().database_url, services().kafka, PROJECTIONS, known.ready_within_s)
+    notifying = known.push_url is not None
+    servers = (services().database_url, services().kafka)
+    made = Monitor(*servers, PROJECTIONS, known.ready_within_s, ORDER_NOTIFICATIONS, notifying)
     run_monitor(made, known.monitor_host, known.monitor_port or MONITOR_PORT, stop)
 
 

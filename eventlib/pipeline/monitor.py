@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from eventlib.errors import EventlibError, ServiceUnavailable
+from eventlib.notification import Notifications
 from eventlib.pipeline.openmetrics import metrics
 from eventlib.pipeline.readiness import Readiness, readiness
 from eventlib.pipeline.signals import Signals, take_signals
@@ -45,13 +46,22 @@ class Monitor:
     """Looks at the pipeline when it is asked to, through connections of its own."""
 
     def __init__(
-        self, database_url: str, kafka: KafkaAddress, projections: Sequence[Projection[Any]], within_s: float
+        self,
+        database_url: str,
+        kafka: KafkaAddress,
+        projections: Sequence[Projection[Any]],
+        within_s: float,
+        notifications: Notifications[Any] | None = None,
+        notifying: bool = False,
     ) -> None:
         """Nothing is connected yet.
 
         Args:
             within_s: see `readiness`.
+            notifications: see `take_signals`, as `notifying`.
         """
+        self._notifications = notifications
+        self._notifying = notifying
         self._database_url = database_url
         self._kafka = kafka
         self._projections = projections
@@ -71,7 +81,9 @@ class Monitor:
             # Connections of the moment: a server that was restarted is seen again at the next look.
             with connect(self._database_url, "eventlib monitor") as connection:
                 connection.execute("SET statement_timeout TO '5s'")
-                signals = take_signals(connection, self._kafka, reach(self._kafka), self._projections)
+                admin = reach(self._kafka)
+                wanted = (self._projections, self._notifications, self._notifying)
+                signals = take_signals(connection, self._kafka, admin, *wanted)
         except (EventlibError, psycopg.Error) as error:
             return None, [Readiness("servers", False, str(error).strip())]
         return signals, readiness(signals, self._within_s)

@@ -11,6 +11,8 @@ from eventlib.pipeline.readiness import Readiness
 from eventlib.pipeline.signals import ProjectionSignals, Signals
 from eventlib.projections.lag_histogram import BOUNDS_MS, LagHistogram
 
+OLDEST = "For how long the oldest of them has been in the log; NaN if that cannot be told."
+
 
 def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Metric]:
     """One family for each signal; times are in seconds, as the format wants it. Without signals, only what is not ready."""
@@ -27,6 +29,16 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
     yield _gauge("relays", "Relays at work.", sum(relay.alive for relay in outbox.relays))
     yield _gauge("pushes_waiting", "Pushes that the push service has not taken yet.", signals.pushes_waiting)
     yield _gauge("pushes_oldest_seconds", "For how long the oldest of them has waited.", signals.pushes_oldest_s)
+    lost = GaugeMetricFamily(
+        "eventlib_pushes_lost", "Pushes of the last day that nobody will get any more.", labels=["state"]
+    )
+    for state, count in signals.pushes_lost.items():
+        lost.add_metric([state], count)
+    yield lost
+    if (notifier := signals.notifier) is not None:
+        yield _gauge("notifiers", "Notifiers at work.", notifier.members)
+        yield _gauge("notifier_unapplied_messages", "Messages whose pushes are not noted yet.", notifier.unapplied)
+        yield _gauge("notifier_oldest_seconds", OLDEST, _or_nan(notifier.oldest_s))
     if signals.slot is not None:
         yield _gauge(
             "slot_behind_bytes", "Write-ahead log that the slot's reader has not confirmed.", signals.slot.behind_bytes
@@ -35,10 +47,7 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
     by_projection: dict[str, tuple[str, Callable[[ProjectionSignals], float | bool]]] = {
         "projectors": ("Projectors at work.", lambda one: one.members),
         "projection_unapplied_messages": ("Messages that wait to be applied.", lambda one: one.unapplied),
-        "projection_oldest_seconds": (
-            "For how long the oldest of them has been in the log; NaN if that cannot be told.",
-            lambda one: float("nan") if one.oldest_s is None else one.oldest_s,
-        ),
+        "projection_oldest_seconds": (OLDEST, lambda one: _or_nan(one.oldest_s)),
         "projection_parked_aggregates": ("Aggregates left behind at a poison event.", lambda one: one.parked),
         "projection_paused": ("1 while the projection rests.", lambda one: one.paused),
     }
@@ -60,6 +69,10 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"eventlib_{name}", text, value=value)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _buckets(histogram: LagHistogram) -> list[tuple[str, float]]:

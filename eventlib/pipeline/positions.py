@@ -1,22 +1,31 @@
-"""How far each projection has come in its topic."""
+"""How far each consumer of a topic has come in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka.admin import AdminClient
 
-from eventlib.projection import Projection
+from eventlib.aggregate import Aggregate
 from eventlib.projections.offsets import applied_offsets
 from eventlib.store.connection import Connection
 from eventlib.streaming.topics import end_offsets, topic_id, topic_of
 
 
+class Consuming(Protocol):
+    """What reads the topic of an aggregate under a name: a projection, or notifications."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def aggregate(self) -> Aggregate[Any, Any]: ...
+
+
 @dataclass(frozen=True)
 class Position:
-    """Of one partition the next offset that a projection will apply, and the next one that the partition will give."""
+    """Of one partition the next offset that a consumer will apply, and the next one that the partition will give."""
 
     next_offset: int
     end: int
@@ -28,23 +37,21 @@ class Position:
 
 
 def positions(
-    connection: Connection, admin: AdminClient, projections: Iterable[Projection[Any]]
+    connection: Connection, admin: AdminClient, consuming: Iterable[Consuming]
 ) -> dict[str, dict[int, Position]]:
-    """Of each projection its position in every partition: first the ends are asked for, then what was applied.
+    """Of each consumer its position in every partition: first the ends are asked for, then what was applied.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
     """
     topics: dict[str, tuple[dict[int, int], str]] = {}
     found: dict[str, dict[int, Position]] = {}
-    for projection in projections:
-        topic = topic_of(projection.aggregate.name)
+    for one in consuming:
+        topic = topic_of(one.aggregate.name)
         if topic not in topics:
             ends = end_offsets(admin, topic)
             topics[topic] = ends, topic_id(admin, topic) if ends else ""
         ends, known_as = topics[topic]
-        applied = applied_offsets(connection, projection.name, topic, known_as)
-        found[projection.name] = {
-            partition: Position(applied.get(partition, 0), end) for partition, end in ends.items()
-        }
+        applied = applied_offsets(connection, one.name, topic, known_as)
+        found[one.name] = {partition: Position(applied.get(partition, 0), end) for partition, end in ends.items()}
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eventlib.pipeline.signals import ProjectionSignals, Signals
+from eventlib.pipeline.signals import NotifierSignals, ProjectionSignals, Signals
 
 CONFIRMED_S = 10.0
 
@@ -25,7 +25,8 @@ def readiness(signals: Signals, within_s: float) -> list[Readiness]:
     Args:
         within_s: how old the oldest event that is not published, or not applied, may be, in seconds.
     """
-    return [_outbox(signals, within_s), *(_projection(one, within_s) for one in signals.projections)]
+    parts = [_outbox(signals, within_s), *(_projection(one, within_s) for one in signals.projections)]
+    return parts if signals.notifier is None else [*parts, _notifier(signals.notifier, signals, within_s)]
 
 
 def _outbox(signals: Signals, within_s: float) -> Readiness:
@@ -36,21 +37,35 @@ def _outbox(signals: Signals, within_s: float) -> Readiness:
         if not any(relay.alive for relay in outbox.relays):
             problems.append("no relay is at work")
         elif unowned := sum(shard.owner is None for shard in outbox.shards):
-            problems.append(f"{unowned} of {len(outbox.shards)} shards have no relay")
+            problems.append(f"{unowned} of {_many(len(outbox.shards), 'shard has', 'shards have')} no relay")
     elif signals.slot is not None:
         problems += signals.slot.problems
         within_s += CONFIRMED_S  # its rows wait for the slot's confirmation, and then for a relay to delete them
     if outbox.oldest_s > within_s and outbox.depth > held:
-        problems.append(f"the oldest of {outbox.depth} events has waited {outbox.oldest_s:.1f} s to be published")
+        waiting = _many(outbox.depth, "event", "events")
+        problems.append(f"the oldest of {waiting} has waited {outbox.oldest_s:.1f} s to be published")
     alive = sum(relay.alive for relay in outbox.relays)
-    by = f"{alive} relays are" if outbox.publisher == "relay" else "change data capture is"
-    fine = f"{by} at work, {outbox.depth} events wait, {held} of them held back"
+    by = _many(alive, "relay is", "relays are") if outbox.publisher == "relay" else "change data capture is"
+    fine = f"{by} at work, {_many(outbox.depth, 'event waits', 'events wait')}, {held} of them held back"
     return Readiness("outbox", not problems, "; ".join(problems) or fine)
 
 
 def _projection(one: ProjectionSignals, within_s: float) -> Readiness:
     problems = list(_problems(one, within_s))
-    fine = f"{one.members} projectors are at work, {one.unapplied} messages wait, {one.parked} aggregates are parked"
+    at_work = _many(one.members, "projector is", "projectors are")
+    parked = _many(one.parked, "aggregate is", "aggregates are")
+    fine = f"{at_work} at work, {_many(one.unapplied, 'message waits', 'messages wait')}, {parked} parked"
+    return Readiness(one.name, not problems, "; ".join(problems) or fine)
+
+
+def _notifier(one: NotifierSignals, signals: Signals, within_s: float) -> Readiness:
+    problems = [] if one.members else ["no notifier is at work"]
+    problems += _late(one, within_s, "noted")
+    at_work = _many(one.members, "notifier is", "notifiers are")
+    waiting = _many(signals.pushes_waiting, "push waits", "pushes wait")
+    fine = (
+        f"{at_work} at work, {_many(one.unapplied, 'message waits', 'messages wait')}, {waiting} for the push service"
+    )
     return Readiness(one.name, not problems, "; ".join(problems) or fine)
 
 
@@ -63,7 +78,15 @@ def _problems(one: ProjectionSignals, within_s: float) -> Iterator[str]:
         yield "it is paused"
     if not one.members:
         yield "no projector is at work"
+    yield from _late(one, within_s, "applied")
+
+
+def _late(one: ProjectionSignals | NotifierSignals, within_s: float, done: str) -> Iterator[str]:
     if one.oldest_s is None:
-        yield f"{one.unapplied} messages wait, and for how long cannot be told"
+        yield f"{_many(one.unapplied, 'message waits', 'messages wait')}, and for how long cannot be told"
     elif one.oldest_s > within_s:
-        yield f"the oldest of {one.unapplied} messages has waited {one.oldest_s:.1f} s to be applied"
+        yield f"the oldest of {_many(one.unapplied, 'message', 'messages')} has waited {one.oldest_s:.1f} s to be {done}"
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"

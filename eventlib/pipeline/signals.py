@@ -9,9 +9,11 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
+from eventlib.notification import Notifications
+from eventlib.notifications.status import lost_pushes
 from eventlib.outbox.cdc import SlotStatus, slot_status
 from eventlib.outbox.status import OutboxStatus, outbox_status
-from eventlib.pipeline.positions import Position, positions
+from eventlib.pipeline.positions import Consuming, Position, positions
 from eventlib.projection import Projection
 from eventlib.projections.lag_histogram import LagHistogram
 from eventlib.projections.lag_record import lag_since
@@ -56,30 +58,68 @@ class ProjectionSignals:
 
 
 @dataclass(frozen=True)
+class NotifierSignals:
+    """How the notifier is doing.
+
+    Attributes:
+        name: of the notifications.
+        members: notifiers in their consumer group.
+        unapplied: messages whose pushes are not noted yet, in all partitions.
+        oldest_s: as of a projection.
+    """
+
+    name: str
+    members: int
+    unapplied: int
+    oldest_s: float | None
+
+
+@dataclass(frozen=True)
 class Signals:
-    """The outbox, every projection, and the pushes that the push service has not taken yet; the slot while change data
-    capture publishes."""
+    """All of it.
+
+    Attributes:
+        slot: while change data capture publishes.
+        notifier: if there is to be one.
+        pushes_waiting: that the push service has not taken yet.
+        pushes_oldest_s: for how long the oldest of them has waited, in seconds.
+        pushes_lost: that nobody will get any more, of the last day, by state.
+    """
 
     outbox: OutboxStatus
     slot: SlotStatus | None
     projections: Sequence[ProjectionSignals]
+    notifier: NotifierSignals | None
     pushes_waiting: int
     pushes_oldest_s: float
+    pushes_lost: dict[str, int]
 
 
 def take_signals(
-    connection: Connection, kafka: KafkaAddress, admin: AdminClient, projections: Sequence[Projection[Any]]
+    connection: Connection,
+    kafka: KafkaAddress,
+    admin: AdminClient,
+    projections: Sequence[Projection[Any]],
+    notifications: Notifications[Any] | None = None,
+    notifying: bool = False,
 ) -> Signals:
     """Look at everything once.
+
+    Args:
+        notifications: what people are told.
+        notifying: whether there is to be a notifier; else only if there ever was one, which its offsets tell.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
         psycopg.Error: the database does not.
     """
     outbox = outbox_status(connection)
-    at = positions(connection, admin, projections)
+    if notifications is not None and not notifying and not _was_at_work(connection, notifications):
+        notifications = None
     names = [projection.name for projection in projections]
-    members = group_members(admin, names)
+    consuming: list[Consuming] = [*projections, *([notifications] if notifications else [])]
+    at = positions(connection, admin, consuming)
+    members = group_members(admin, [one.name for one in consuming])
     parked = parked_counts(connection, names)
     lag = lag_since(connection, LATELY)
     waiting, waiting_s = connection.execute(query("notifications_waiting")).fetchall()[0]
@@ -100,8 +140,22 @@ def take_signals(
                 lag=lag.get(projection.name, {}),
             )
         )
+    notifier = None
+    if notifications is not None:
+        by_partition = at[notifications.name]
+        notifier = NotifierSignals(
+            name=notifications.name,
+            members=members[notifications.name],
+            unapplied=sum(one.unapplied for one in by_partition.values()),
+            oldest_s=_oldest_s(connection, kafka, topic_of(notifications.aggregate.name), by_partition),
+        )
     slot = slot_status(connection) if outbox.publisher == "cdc" else None
-    return Signals(outbox, slot, found, waiting, waiting_s)
+    return Signals(outbox, slot, found, notifier, waiting, waiting_s, lost_pushes(connection))
+
+
+def _was_at_work(connection: Connection, notifications: Notifications[Any]) -> bool:
+    parameters = {"projection": notifications.name, "topic": topic_of(notifications.aggregate.name)}
+    return connection.execute(query("offsets_read"), parameters).fetchone() is not None
 
 
 def _oldest_s(connection: Connection, kafka: KafkaAddress, topic: str, at: dict[int, Position]) -> float | None:

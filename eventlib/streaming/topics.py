@@ -84,10 +84,17 @@ def group_members(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
         ServiceUnavailable: the broker does not say within 15 s.
     """
     try:
-        described = admin.describe_consumer_groups(list(groups), request_timeout=TIMEOUT_S)
-        return {group: len(future.result().members) for group, future in described.items()}
+        return _group_members(admin, groups)
     except KafkaException as error:
-        raise ServiceUnavailable(f"consumer groups cannot be described: {error.args[0].str()}") from None
+        # Its words alone may say nothing: "ConsumerGroupDescribe: ".
+        reason = f"{error.args[0].name()} {error.args[0].str()}".strip(": ")
+        raise ServiceUnavailable(f"consumer groups cannot be described: {reason}") from None
+
+
+@_soon
+def _group_members(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
+    described = admin.describe_consumer_groups(list(groups), request_timeout=TIMEOUT_S)
+    return {group: len(future.result().members) for group, future in described.items()}
 
 
 @_soon
