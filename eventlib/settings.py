@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import httpx
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -40,10 +41,25 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 
 
 def _http_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
+    """Refuses what an HTTP client would refuse at the first push; says nothing of what is in it, since that may be a secret."""
+    text = url.get_secret_value().strip()
+    try:
+        parts = httpx.URL(text)
+        host = parts.host
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("is no URL: must look like https://push.example/send") from None
+    if parts.scheme not in {"https", "http"} or not host or "%" in host:
         raise ValueError("must look like https://push.example/send")
-    return url
+    if parts.port is not None and not 1 <= parts.port <= 65535:
+        raise ValueError("has a port that is none: ports are from 1 to 65535")
+    return SecretStr(text)
+
+
+def _header_value(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value().strip()
+    if not text.isascii() or not text.isprintable() or not text:
+        raise ValueError("must be of printable ASCII characters, since it goes into a header")
+    return SecretStr(text)
 
 
 class Settings(BaseSettings):
@@ -95,7 +111,7 @@ class Settings(BaseSettings):
     push_url: Annotated[SecretStr, AfterValidator(_http_url)] | None = None
     """Where the notifier POSTs its pushes; without it, it writes them to its log."""
 
-    push_token: SecretStr | None = None
+    push_token: Annotated[SecretStr, AfterValidator(_header_value)] | None = None
     """Bearer token for `push_url`."""
 
     push_timeout_s: float = Field(default=5.0, gt=0, le=60)

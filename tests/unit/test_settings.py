@@ -58,6 +58,15 @@ def test_a_file_of_another_name(empty_folder: Path, monkeypatch: pytest.MonkeyPa
         ("EVENTLIB_STORE_PARTITIONS", "0", "store_partitions: .*greater than or equal to 1"),
         ("EVENTLIB_STORE_PARTITIONS", "many", "store_partitions: .*valid integer"),
         ("EVENTLIB_KAFKA_OPTIONS", "{hunter2", "kafka_options"),
+        ("EVENTLIB_PUSH_URL", "ftp://me:hunter2@push.example/", "push_url: .*must look like https://"),
+        ("EVENTLIB_PUSH_URL", "http://me:hunter2@/send", "push_url: .*must look like https://"),
+        ("EVENTLIB_PUSH_URL", "http://me:hunter2@push example/", "push_url: .*must look like https://"),
+        ("EVENTLIB_PUSH_URL", "http://me:hunter2@push.example:port/", "push_url: .*is no URL"),
+        ("EVENTLIB_PUSH_URL", "http://me:hunter2@push.example:99999/", "push_url: .*has a port that is none"),
+        ("EVENTLIB_PUSH_URL", "http://me:hunter2@xn--/", "push_url: .*is no URL"),
+        ("EVENTLIB_PUSH_TOKEN", "hunter2\nX-Other: 1", "push_token: .*printable ASCII"),
+        ("EVENTLIB_PUSH_TOKEN", "hunter2ü", "push_token: .*printable ASCII"),
+        ("EVENTLIB_PUSH_TOKEN", "  ", "push_token: .*printable ASCII"),
     ],
 )
 def test_what_is_wrong_is_named_and_no_value_shown(
@@ -74,6 +83,14 @@ def test_a_wrong_file_is_refused(text: str, empty_folder: Path) -> None:
     (empty_folder / "eventlib.toml").write_text(text)
     with pytest.raises(SettingsError, match=r"eventlib\.toml"):
         Settings.load()
+
+
+def test_a_push_service_as_files_and_shells_hand_it_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLIB_PUSH_URL", " https://push.example:8443/send\n")
+    monkeypatch.setenv("EVENTLIB_PUSH_TOKEN", "hunter2\r\n")
+    settings = Settings.load()
+    assert settings.push_url and settings.push_url.get_secret_value() == "https://push.example:8443/send"
+    assert settings.push_token and settings.push_token.get_secret_value() == "hunter2"
 
 
 def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
