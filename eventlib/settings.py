@@ -41,7 +41,7 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 
 
 def _http_url(url: SecretStr) -> SecretStr:
-    """Refuses what an HTTP client would refuse at the first push; says nothing of what is in it, since that may be a secret."""
+    """Refuses what an HTTP client would refuse at the first push, without showing it: it may hold a secret."""
     text = url.get_secret_value().strip()
     try:
         parts = httpx.URL(text)

@@ -35,6 +35,7 @@ from eventlib.cli import (
 )
 from eventlib.cli.output import notes, results
 from eventlib.errors import EventlibError, ReportError
+from eventlib.store.metrics import count_together
 from eventlib.tracing import start_tracing
 
 app = typer.Typer(
@@ -83,6 +84,7 @@ def main() -> None:
     # A terminated command unwinds like an interrupted one, so that what it has started or made is put away.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
+        count_together()
         app()
     except EventlibError as error:
         _end(str(error), 2 if isinstance(error, ReportError) else 1)

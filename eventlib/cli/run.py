@@ -24,11 +24,12 @@ from eventlib.orders.projections import PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import Backlog, backlog
 from eventlib.pipeline.catch_up import PATIENCE_S, catch_up
-from eventlib.pipeline.monitor import SHARED, Monitor, run_monitor
+from eventlib.pipeline.monitor import Monitor, run_monitor
 from eventlib.pipeline.supervisor import Supervisor
 from eventlib.projections.projectors import run_projectors
 from eventlib.stopping import Stop
 from eventlib.store.connection import connect
+from eventlib.store.metrics import SHARED
 from eventlib.store.snapshotter import Snapshotter
 from eventlib.streaming.clients import reach
 
@@ -134,7 +135,7 @@ def everything(
 @contextmanager
 def _counting_together() -> Iterator[None]:
     """A folder in which the workers count, so that the monitor can tell what all of them have counted."""
-    if SHARED in os.environ:
+    if os.environ.get(SHARED):
         yield
     else:
         with TemporaryDirectory(prefix="eventlib-metrics-") as folder:

@@ -30,14 +30,11 @@ from eventlib.pipeline.signals import Signals, take_signals
 from eventlib.projection import Projection
 from eventlib.stopping import Stop
 from eventlib.store.connection import connect
-from eventlib.store.metrics import SNAPSHOT_FALLBACKS
+from eventlib.store.metrics import SHARED
 from eventlib.streaming.clients import KafkaAddress, reach
 
 FRESH_S = 0.5
 """For how long what was seen serves further requests."""
-
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""A folder in which all processes of a deployment count together; a convention of prometheus-client."""
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +70,11 @@ class Monitor:
         """The signals, and whether each part is ready; without signals, which server could not be asked."""
         with self._looking:
             if self._seen is None or time.monotonic() - self._seen[0] > FRESH_S:
-                self._seen = (time.monotonic(), *self._look())
+                found = self._look()
+                self._seen = (
+                    time.monotonic(),
+                    *found,
+                )  # fresh from here on: who has waited meanwhile takes it as it is
             return self._seen[1:]
 
     def _look(self) -> tuple[Signals | None, list[Readiness]]:
@@ -101,10 +102,8 @@ class _Collector(Collector):
 def application(monitor: Monitor) -> Starlette:
     """The pages of a monitor."""
     registry = CollectorRegistry(auto_describe=False)
-    if os.environ.get(SHARED):
+    if os.environ.get(SHARED):  # a monitor loads nothing: of its own it has nothing to tell
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry.register(SNAPSHOT_FALLBACKS)
     registry.register(_Collector(monitor))
 
     def show_metrics(request: Request) -> Response:
@@ -117,7 +116,7 @@ def application(monitor: Monitor) -> Starlette:
         body = {"ready": ready, "parts": {part.part: {"ready": part.ready, "finding": part.finding} for part in parts}}
         return JSONResponse(body, 200 if ready else 503)
 
-    def show_life(request: Request) -> Response:
+    async def show_life(request: Request) -> Response:  # needs no thread: all may be looking
         return PlainTextResponse("alive\n")
 
     return Starlette(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +27,9 @@ from eventlib.notifications.notifier import Notifier
 from eventlib.orders.notifications import ORDER_NOTIFICATIONS
 from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.outbox.relay import Relay
-from eventlib.pipeline.monitor import Monitor, run_monitor
+from eventlib.pipeline.monitor import Monitor, application, run_monitor
 from eventlib.pipeline.openmetrics import metrics
-from eventlib.pipeline.readiness import readiness
+from eventlib.pipeline.readiness import Readiness, readiness
 from eventlib.pipeline.signals import NotifierSignals, Signals, take_signals
 from eventlib.projections.health import projection_health
 from eventlib.projections.lag_histogram import merged
@@ -39,6 +45,7 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
+from eventlib.store.metrics import SHARED
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS
 from tests.messages import messages_of
@@ -248,6 +255,65 @@ def test_the_monitor_has_what_an_operator_needs(store: Store, monitored: str) ->
     assert found["eventlib_projection_parked_aggregates", "order_projections"] == 0
     assert httpx.get(f"{monitored}/live", timeout=10).text == "alive\n"
     assert httpx.get(f"{monitored}/metrics", timeout=10).headers["content-type"].startswith("text/plain")
+
+
+class Slow(Monitor):
+    """One whose look takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__("", KafkaAddress(""), [], 5.0)
+        self.let_go, self.looks = threading.Event(), 0
+
+    def _look(self) -> tuple[Signals | None, list[Readiness]]:
+        self.looks += 1
+        self.let_go.wait(30)
+        time.sleep(1)  # longer than what was seen stays fresh
+        return None, [Readiness("servers", False, "slow")]
+
+
+def test_probes_do_not_queue_behind_a_slow_look_nor_life_behind_them() -> None:
+    slow, port, stop = Slow(), free_port(), Stop()
+    serving = threading.Thread(target=run_monitor, args=(slow, "127.0.0.1", port, stop))
+    serving.start()
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(45) as probes:  # more than the server has threads
+        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        answers = [probes.submit(client.get, f"http://127.0.0.1:{port}/ready") for _ in range(45)]
+        wait_for(lambda: slow.looks)
+        time.sleep(0.5)
+        try:
+            assert httpx.get(f"http://127.0.0.1:{port}/live", timeout=2).text == "alive\n"
+        finally:
+            slow.let_go.set()
+        assert {answer.result().status_code for answer in answers} == {503}
+    stop.set()
+    serving.join()
+    assert slow.looks == 1
+
+
+def test_processes_count_together_in_a_folder_that_need_not_be_there(
+    eventlib_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "not" / "yet"
+    counting = (
+        "from eventlib.store import metrics; metrics.count_together();"
+        "metrics.SNAPSHOT_FALLBACKS.labels('order', 'corrupt').inc()"
+    )
+    environment = {**eventlib_environment, SHARED: str(folder)}
+    subprocess.run([sys.executable, "-c", counting], env=environment, check=True)
+
+    async def shown() -> str:
+        slow = Slow()
+        slow.let_go.set()
+        transport = httpx.ASGITransport(application(slow))
+        async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
+            return (await client.get("/metrics")).text
+
+    assert "snapshot_fallbacks" not in asyncio.run(shown())
+    monkeypatch.setenv(SHARED, str(folder))
+    assert 'eventlib_snapshot_fallbacks_total{aggregate_type="order",reason="corrupt"} 1.0' in asyncio.run(shown())
+    (tmp_path / "file").touch()
+    wrong = eventlib({**environment, SHARED: str(tmp_path / "file")}, "ready")
+    assert wrong.returncode == 1 and f"{SHARED} names" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
 def test_a_monitor_without_servers_says_so_and_lives(database_url: str, kafka: KafkaAddress) -> None:
