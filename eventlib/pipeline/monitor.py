@@ -71,10 +71,8 @@ class Monitor:
         with self._looking:
             if self._seen is None or time.monotonic() - self._seen[0] > FRESH_S:
                 found = self._look()
-                self._seen = (
-                    time.monotonic(),
-                    *found,
-                )  # fresh from here on: who has waited meanwhile takes it as it is
+                # Fresh from here on: who has waited meanwhile takes it as it is.
+                self._seen = (time.monotonic(), *found)
             return self._seen[1:]
 
     def _look(self) -> tuple[Signals | None, list[Readiness]]:
