@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -46,11 +47,14 @@ class Applied(Generic[I]):
 
     Attributes:
         visible: those that were news, and that readers see once the transaction commits.
+        late: what was missing before some of these and came from the log: when it was recorded, by the event that it was
+            missing before.
         poison: those that cannot be taken; their aggregates are parked.
         generation: of the table; another one than before means another table.
     """
 
     visible: list[I]
+    late: list[tuple[I, datetime]]
     poison: list[Poison]
     generation: int
 
@@ -102,6 +106,7 @@ class _Application(Generic[S]):
         self._store = store
         self._connection = store.connection
         self._projection = projection
+        self._late: dict[UUID, list[tuple[Any, datetime]]] = defaultdict(list)
 
     def apply(self, by_aggregate: dict[UUID, list[I]]) -> Applied[I]:
         # The states first: whoever has read the table keeps it from being changed for another one until the end.
@@ -133,7 +138,8 @@ class _Application(Generic[S]):
         visible = [event for aggregate_id in news.keys() - refused.keys() for event in news[aggregate_id]]
         found = list({**poison, **refused}.values())
         park(self._connection, self._projection.name, found)
-        return Applied(visible, found, generation)
+        late = [one for aggregate_id in news.keys() - refused.keys() for one in self._late[aggregate_id]]
+        return Applied(visible, late, found, generation)
 
     def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
         """Write all rows in one statement; when the table refuses one, each by itself, to find which."""
@@ -155,7 +161,11 @@ class _Application(Generic[S]):
             if event.version <= folded.version:
                 continue
             try:
-                self._take(folded, self._missing(aggregate_id, folded.version, event.version - 1))
+                missing = self._missing(aggregate_id, folded.version, event.version - 1)
+                self._take(folded, missing)
+                self._late[aggregate_id] += [
+                    (event, one) for one in {one.version: one.recorded_at for one in missing}.values()
+                ]
                 in_order = event.version == folded.version + 1
                 if in_order:
                     self._take(folded, event.recorded(self._projection.aggregate))

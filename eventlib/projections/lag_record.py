@@ -25,7 +25,8 @@ class LagRecord:
     def __init__(self, projection: str) -> None:
         self._projection = projection
         self._measured: dict[tuple[datetime, int], LagHistogram] = defaultdict(LagHistogram)
-        self._flushed = self._forgot = time.monotonic()
+        self._flushed = time.monotonic()
+        self._forgot: float | None = None
 
     def add(self, visible_at: datetime, written: Iterable[tuple[int, datetime]]) -> None:
         """Count events that have become visible.
@@ -56,7 +57,7 @@ class LagRecord:
             connection.execute(query("lag_write"), parameters)
             self._measured.clear()
         self._flushed = time.monotonic()
-        if self._flushed - self._forgot >= FORGET_S:
+        if self._forgot is None or self._flushed - self._forgot >= FORGET_S:
             connection.execute(query("lag_forget"), {"kept": KEPT})
             self._forgot = self._flushed
 

@@ -122,7 +122,8 @@ class Projector(Generic[S]):
                 raise _TableChanged
             visible_at = self._reader.record(batch.next_offsets, batch.unreadable)
         if visible_at is not None:
-            self._lag.add(visible_at, [(event.partition, event.recorded_at) for event in applied.visible])
+            written = [(event.partition, event.recorded_at) for event in applied.visible]
+            self._lag.add(visible_at, written + [(event.partition, at) for event, at in applied.late])
         if tracing():
             for event in applied.visible:
                 about: dict[str, str | int] = {"aggregate_id": str(event.aggregate_id), "version": event.version}
