@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psutil
@@ -22,6 +26,38 @@ def eventlib(
         timeout=timeout_s,
         check=False,
     )
+
+
+@contextmanager
+def on_terminal(environment: Mapping[str, str], *arguments: str, columns: int = 80) -> Iterator[Callable[[], str]]:
+    """`eventlib` with arguments on a terminal of so many columns; what it has shown so far. At the end it is interrupted."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "eventlib", *arguments],
+        env={**environment, "COLUMNS": str(columns), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.set_blocking(ours, False)
+        shown = b""
+
+        def so_far() -> str:
+            nonlocal shown
+            try:
+                while part := os.read(ours, 65536):
+                    shown += part
+            except OSError:  # nothing now, or the end
+                pass
+            return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace")).replace("\r", "")
+
+        try:
+            yield so_far
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+            os.close(ours)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, results
@@ -38,9 +38,10 @@ def _show(found: NotificationStatus) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     results.print(f"pushes: {counts or 'none yet'}")
     if found.unsent:
-        table = Table("noted", "event", "aggregate", "version", "state", "attempts", "why", box=None)
+        aggregate = Column("aggregate", no_wrap=True)
+        table = Table(aggregate, "what", Column("why", overflow="fold"), box=None, pad_edge=False)
         for one in found.unsent:
-            noted = f"{one.noted_at:%Y-%m-%d %H:%M:%S}"
-            place = (str(one.aggregate_id), str(one.version))
-            table.add_row(noted, one.event_type, *place, one.state, str(one.attempts), one.error or "")
+            rounds = f"{one.attempts} round{'' if one.attempts == 1 else 's'}"
+            what = f"{one.event_type} (version {one.version})\n{one.state} after {rounds}\n{one.noted_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(str(one.aggregate_id), what, one.error or "")
         results.print(table)

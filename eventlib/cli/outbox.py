@@ -8,10 +8,11 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, results
+from eventlib.errors import SettingsError
 from eventlib.outbox import held
 from eventlib.outbox.status import OutboxStatus, outbox_status
 
@@ -59,6 +60,10 @@ def park(
     reason: Annotated[str, typer.Option(help="Why, for who reads the status.")],
 ) -> None:
     """Hold an aggregate's events back until `eventlib outbox unpark`."""
+    try:
+        reason.encode()
+    except UnicodeEncodeError:  # the terminal handed over bytes that are no text
+        raise SettingsError("--reason is not valid UTF-8: write it in another way") from None
     with opened_store() as store:
         held.park(store.connection, aggregate_id, reason)
     results.print(f"{aggregate_id} is parked")
@@ -77,7 +82,7 @@ def _show(found: OutboxStatus, every_shard: bool) -> None:
         f"{f', the oldest for {found.oldest_s:.1f} s' if found.depth else ''}"
     )
     owned = Counter(shard.owner for shard in found.shards)
-    relays = Table("relay", "state", "shards", "published", "last trouble", box=None)
+    relays = Table(Column("relay", no_wrap=True), "state", "shards", "published", "last trouble", box=None)
     for relay in found.relays:
         trouble = f"{relay.last_error_at:%Y-%m-%d %H:%M:%S} {relay.last_error}" if relay.last_error else ""
         state = "alive" if relay.alive else "gone"
@@ -86,7 +91,7 @@ def _show(found: OutboxStatus, every_shard: bool) -> None:
         results.print(relays)
     if every_shard:
         places = {relay.relay: relay.place for relay in found.relays}
-        table = Table("shard", "owner", "epoch", "events", "oldest", box=None)
+        table = Table("shard", Column("owner", no_wrap=True), "epoch", "events", "oldest", box=None)
         for shard in found.shards:
             owner = places.get(shard.owner, str(shard.owner)) if shard.owner else "nobody"
             table.add_row(str(shard.shard), owner, str(shard.epoch), str(shard.depth), f"{shard.oldest_s:.1f} s")

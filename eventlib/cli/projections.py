@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eventlib.cli.context import opened_store, projection_named, services
 from eventlib.cli.output import notes, print_json, progress, rate_progress, results
@@ -179,11 +179,12 @@ def show_parked(
     if as_json:
         print_json({"parked": msgspec.to_builtins(found)})
     elif found:
-        table = Table("projection", "aggregate", "version", "since", "attempts", "why", box=None)
+        names = [Column("aggregate", no_wrap=True), Column("projection", no_wrap=True)]
+        table = Table(*names, Column("why", overflow="fold"), box=None, pad_edge=False)
         for one in found:
-            since = f"{one.parked_at:%Y-%m-%d %H:%M:%S}"
-            why = f"{one.error} ({one.place})"
-            table.add_row(one.projection, str(one.aggregate_id), str(one.version), since, str(one.attempts), why)
+            attempts = f"{one.attempts} attempt{'' if one.attempts == 1 else 's'}"
+            at = f"version {one.version}, since {one.parked_at:%Y-%m-%d %H:%M:%S}, {attempts}"
+            table.add_row(str(one.aggregate_id), one.projection, f"{at}\n{one.error} ({one.place})")
         results.print(table)
     else:
         results.print("nothing is parked")

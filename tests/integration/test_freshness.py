@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -42,7 +44,7 @@ from eventlib.reporting.runner import ReportFailed, run_report
 from eventlib.reporting.verdict import Outcome
 from eventlib.settings import Settings
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, connect
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.metrics import SHARED
@@ -50,7 +52,7 @@ from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS
 from tests.messages import messages_of
 from tests.orders import CART, execute
-from tests.processes import background, eventlib, workers_of
+from tests.processes import background, eventlib, on_terminal, workers_of
 from tests.running import running
 from tests.waiting import wait_for
 
@@ -85,6 +87,19 @@ def test_each_event_is_counted_once(store: Store, relay: Relay, kafka: KafkaAddr
     assert 0 < whole.total_ms / whole.events <= longest
 
 
+def test_what_had_to_be_brought_from_the_log_is_counted_too(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+    messages = messages_of(kafka)
+    projector.apply(messages[:1])
+    projector.apply(messages[3:4])  # Kafka has lost two
+    projector.apply(messages)
+    projector._lag.flush(store.connection)
+    by_partition = lag_since(store.connection, LATELY)["order_projections"]
+    assert {partition: one.events for partition, one in by_partition.items()} == {messages[0].partition(): len(CART)}
+
+
 def test_what_was_measured_adds_up_and_old_minutes_are_forgotten(store: Store) -> None:
     connection, record = store.connection, LagRecord("mine")
     now = database_clock(connection)
@@ -93,8 +108,9 @@ def test_what_was_measured_adds_up_and_old_minutes_are_forgotten(store: Store) -
         record.flush(connection)
         record.flush(connection)
     record.add(now - timedelta(days=8), [(0, now - timedelta(days=8))])
-    record._forgot -= 7200
     record.flush(connection)
+    assert connection.execute("SELECT count(*) FROM projection_lag").fetchall() == [(3,)]  # it looks once an hour
+    LagRecord("another").flush(connection)  # and when it begins
     assert {
         partition: (one.events, one.total_ms) for partition, one in lag_since(connection, LATELY)["mine"].items()
     } == {
@@ -324,15 +340,36 @@ def test_a_monitor_without_servers_says_so_and_lives(database_url: str, kafka: K
         run_monitor(nobody, "127.0.0.1", taken.getsockname()[1], Stop())
 
 
-def test_the_lag_is_told_on_the_terminal(store: Store, eventlib_environment: dict[str, str]) -> None:
+def test_the_lag_is_told_on_the_terminal(
+    store: Store, database_url: str, server_url: str, eventlib_environment: dict[str, str]
+) -> None:
     execute(store, uuid4(), *CART)
     assert eventlib(eventlib_environment, "run", "all", "--until-caught-up").returncode == 0
+    park(store.connection, "my_orders", [Poison(parked := uuid4(), 3, "here", "a test of some words " * 9)])
+    record, now = LagRecord("my_orders"), database_clock(store.connection)
+    record.add(now, [(0, now - timedelta(hours=1))] * 1234)
+    record.flush(store.connection)
     shown = eventlib(eventlib_environment, "lag")
-    assert shown.returncode == 0 and "order_projections  6 " in shown.stdout
+    assert shown.returncode == 0 and re.search(r"order_projections +6 ", shown.stdout)
     found = json.loads(eventlib(eventlib_environment, "lag", "--json").stdout)
     assert {name: figures["events"] for name, figures in found["projections"].items()} == {
-        projection.name: len(CART) for projection in PROJECTIONS
+        projection.name: len(CART) + (1234 if projection.name == "my_orders" else 0) for projection in PROJECTIONS
     }
+    narrow = {**eventlib_environment, "EVENTLIB_PUSH_URL": "http://127.0.0.1:9/"}
+    with on_terminal(narrow, "projections", "parked") as shown_parked:
+        wait_for(lambda: str(parked) in shown_parked() and "my_orders" in shown_parked())
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with on_terminal(narrow, "lag") as shown_lag, connect(server_url) as owner:
+        wait_for(lambda: "order_notifications" in shown_lag())
+        rows = [line for line in shown_lag().splitlines() if line.startswith(tuple(one.name for one in PROJECTIONS))]
+        assert {row.split()[0] for row in rows} == {projection.name for projection in PROJECTIONS}
+        assert all("…" not in row and len(row.rstrip()) <= 80 for row in rows)
+        assert any(re.search(r" \d{4} s ", row) for row in rows)  # not in milliseconds
+        # A server that is away for a while is told of, and not the end of it.
+        owner.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
+        wait_for(lambda: "cannot be used" in " ".join(shown_lag().split()))
+        owner.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')
+        wait_for(lambda: "cannot be used" not in " ".join(shown_lag().rpartition("outbox:")[2].split()))
 
 
 @pytest.fixture

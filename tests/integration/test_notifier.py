@@ -36,7 +36,7 @@ from eventlib.streaming.clients import KafkaAddress
 from tests.conftest import TOPIC_PARTITIONS
 from tests.messages import messages_of
 from tests.orders import CART, USER, execute, metadata
-from tests.processes import background, eventlib
+from tests.processes import background, eventlib, on_terminal
 from tests.push_service import PushService, push_service
 from tests.running import running
 from tests.waiting import wait_for
@@ -565,5 +565,9 @@ def test_the_status_says_how_pushes_fare(
         wait_for(lambda: states(store) == {"refused": 1, "sent": 1})
     shown = eventlib(eventlib_environment, "notifications", "status")
     assert shown.returncode == 1 and "1 refused, 1 sent" in shown.stdout and "410" in shown.stdout
+    refused = str(notification_status(store.connection).unsent[0].aggregate_id)
+    with on_terminal(eventlib_environment, "notifications", "status") as shown_narrow:
+        wait_for(lambda: "1 push was refused" in shown_narrow())
+        assert refused in shown_narrow()
     as_json = eventlib(eventlib_environment, "notifications", "status", "--json")
     assert '"refused":1' in as_json.stdout.replace(" ", "") and as_json.returncode == 1
