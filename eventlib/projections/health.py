@@ -31,6 +31,7 @@ class ProjectionHealth:
         parked: aggregates that were left behind.
         paused_since: if somebody has had it rest.
         table_version: None if it has no table.
+        wanted_version: of the fold that is at hand.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ProjectionHealth:
     parked: list[Parked]
     paused_since: datetime | None
     table_version: int | None
+    wanted_version: int
 
 
 def projection_health(
@@ -79,6 +81,7 @@ def projection_health(
                 parked=parked(connection, projection.name),
                 paused_since=table.paused_since if table else None,
                 table_version=table.version if table else None,
+                wanted_version=projection.version,
             )
         )
     return found

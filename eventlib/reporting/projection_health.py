@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from eventlib.bench.figures import number
 from eventlib.errors import ReportError
 from eventlib.orders.projections import PROJECTIONS
+from eventlib.outbox.cdc import SlotStatus, slot_status
 from eventlib.outbox.status import OutboxStatus, outbox_status
+from eventlib.pipeline.readiness import CONFIRMED_S
 from eventlib.projections.health import ProjectionHealth, projection_health
 from eventlib.projections.lag_histogram import BOUNDS_MS
 from eventlib.reporting.charts.freshness import freshness_chart
@@ -57,7 +59,9 @@ def look_at_projections(minutes: int, promise_ms: int) -> HealthReport:
     within = timedelta(seconds=settings.ready_within_s)
     with connect(Services(settings).database_url, "eventlib report") as connection:
         found = projection_health(connection, list(PROJECTIONS), timedelta(minutes=minutes), within)
-        return HealthReport(found, outbox_status(connection), minutes, promise_ms, settings.ready_within_s)
+        outbox = outbox_status(connection)
+        slot = slot_status(connection) if outbox.publisher == "cdc" else None
+        return HealthReport(found, outbox, slot, minutes, promise_ms, settings.ready_within_s)
 
 
 class HealthReport:
@@ -67,6 +71,7 @@ class HealthReport:
         self,
         projections: Sequence[ProjectionHealth],
         outbox: OutboxStatus,
+        slot: SlotStatus | None,
         minutes: int,
         promise_ms: int,
         within_s: float,
@@ -79,9 +84,9 @@ class HealthReport:
             _fresh(projections, promise_ms),
             _kept_up(projections, within_s),
             _whole(projections),
-            _published(outbox, within_s),
+            _published(outbox, slot, within_s),
         ]
-        self._verdict = Verdict(_title(checks, promise_ms), checks, _LIMITS)
+        self._verdict = Verdict(_title(checks, projections, promise_ms), checks, _LIMITS)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The heading of the report."""
@@ -135,19 +140,22 @@ class HealthReport:
         return pd.DataFrame(rows, columns=["projection", "minute", "up_to_ms", "events"])
 
 
-def _title(checks: Sequence[Check], promise_ms: int) -> str:
+def _title(checks: Sequence[Check], projections: Sequence[ProjectionHealth], promise_ms: int) -> str:
     failed = [check for check in checks if check.outcome is Outcome.FAILED]
     if failed:
         words = {
             "Fresh": "events became visible too late",
-            "Kept up": "a read model does not keep up",
+            "Kept up": "not every read model is kept up to date",
             "Whole": "aggregates were left behind",
-            "Published": "events wait to be published",
+            "Published": "events are not published as they should be",
         }
         said = joined([words[check.name] for check in failed])
         return said[0].upper() + said[1:]
     if any(check.outcome is Outcome.NOT_COVERED for check in checks):
-        return "Nothing became visible in this time, so the promise was not put to the test"
+        idle = joined([one.name for one in projections if not one.lag.events])
+        if not idle:
+            return "No event has had time to become visible, so the promise was not put to the test"
+        return f"Nothing became visible in {idle} in this time, so the promise was not put to the test"
     return f"The read models keep the promise of {promise_ms} ms"
 
 
@@ -169,9 +177,17 @@ def _fresh(projections: Sequence[ProjectionHealth], promise_ms: int) -> Check:
 
 
 def _kept_up(projections: Sequence[ProjectionHealth], within_s: float) -> Check:
-    without = [one.name for one in projections if one.table_version is None]
-    if without:
-        return Check("Kept up", Outcome.FAILED, f"{joined(without)} has no table.")
+    wrong = []
+    for one in projections:
+        if one.table_version is None:
+            wrong.append(f"{one.name} has no table")
+        elif one.table_version != one.wanted_version:
+            wrong.append(f"the table of {one.name} is of version {one.table_version}, not {one.wanted_version}")
+        if one.paused_since is not None:
+            wrong.append(f"{one.name} is paused since {one.paused_since:%Y-%m-%d %H:%M:%S} UTC")
+    if wrong:
+        said = joined(wrong)
+        return Check("Kept up", Outcome.FAILED, f"{said[0].upper()}{said[1:]}.")
     behind = [f"{one.name} ({one.unseen:,}, for {number(one.unseen_s)} s)" for one in projections if one.unseen]
     looked_at = max(one.looked_at for one in projections)
     if behind:
@@ -194,11 +210,21 @@ def _whole(projections: Sequence[ProjectionHealth]) -> Check:
     return Check("Whole", Outcome.VERIFIED, "No aggregate was left behind.")
 
 
-def _published(outbox: OutboxStatus, within_s: float) -> Check:
-    held = f"; {len(outbox.held):,} aggregates are held back" if outbox.held else ""
-    finding = f"{outbox.depth:,} events wait to be published, the oldest for {number(outbox.oldest_s)} s{held}."
-    late = outbox.held or outbox.oldest_s > within_s
-    return Check("Published", Outcome.FAILED if late else Outcome.VERIFIED, finding)
+def _published(outbox: OutboxStatus, slot: SlotStatus | None, within_s: float) -> Check:
+    wrong = []
+    if slot is not None:
+        wrong = list(slot.problems)
+        within_s += CONFIRMED_S
+    elif not any(relay.alive for relay in outbox.relays):
+        wrong = ["no relay is at work"]
+    if outbox.held:
+        wrong.append(f"{len(outbox.held):,} {'aggregate is' if len(outbox.held) == 1 else 'aggregates are'} held back")
+    waiting = f"{outbox.depth:,} {'event waits' if outbox.depth == 1 else 'events wait'} to be published"
+    if outbox.depth:
+        waiting += f", the oldest for {number(outbox.oldest_s)} s"
+    finding = "; ".join([waiting, *wrong]) + "."
+    failed = wrong or outbox.oldest_s > within_s
+    return Check("Published", Outcome.FAILED if failed else Outcome.VERIFIED, finding)
 
 
 def _ms(value: float | None) -> str:

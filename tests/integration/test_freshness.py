@@ -378,10 +378,17 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 def test_the_report_says_whether_the_promise_was_kept(
-    store: Store, settings: Settings, eventlib_environment: dict[str, str]
+    store: Store, relay: Relay, settings: Settings, other_connection: Connection
 ) -> None:
+    dead = run_report("projection_health", {}, settings)
+    assert [check.name for check in dead.verdict.checks if check.outcome is Outcome.FAILED] == ["Published"]
+    assert "no relay is at work" in dead.page.read_text()
+    alive = "UPDATE relays SET alive_until = clock_timestamp() + interval '1 hour'"
+    relay.publish_batch()
+    store.connection.execute(alive)
     nothing = run_report("projection_health", {}, settings)
     assert nothing.exit_code == 3 and nothing.verdict.outcome is Outcome.NOT_COVERED
+    assert "became visible in order_projections, my_orders, order_tracking and support_orders" in nothing.verdict.title
     order_id = uuid4()
     execute(store, order_id, *CART)
     now = database_clock(store.connection)
@@ -397,13 +404,19 @@ def test_the_report_says_whether_the_promise_was_kept(
         "Whole": Outcome.VERIFIED,
         "Published": Outcome.FAILED,
     }
-    store.connection.execute("DELETE FROM outbox")
+    relay.publish_batch()
+    store.connection.execute(alive)
     for projection in PROJECTIONS:  # what was left behind is told once, as that
         park(store.connection, projection.name, [Poison(order_id, 1, "here", "a test")])
     parked = run_report("projection_health", {}, settings)
     assert [check.name for check in parked.verdict.checks if check.outcome is Outcome.FAILED] == ["Whole"]
     late = run_report("projection_health", {"promise_ms": "15"}, settings)
     assert [check.name for check in late.verdict.checks if check.outcome is Outcome.FAILED] == ["Fresh", "Whole"]
+    pause(store.connection, ORDER_PROJECTIONS, paused=True)
+    store.connection.execute("UPDATE projections SET version = 7 WHERE projection = 'my_orders'")
+    resting = {check.name: check for check in run_report("projection_health", {}, settings).verdict.checks}["Kept up"]
+    assert resting.outcome is Outcome.FAILED and "order_projections is paused since" in resting.finding.lower()
+    assert "table of my_orders is of version 7, not 1" in resting.finding
     page = parked.page.read_text()
     assert str(order_id) in page and "https://" not in page
     store.connection.execute("DELETE FROM dead_events")
