@@ -17,13 +17,17 @@ import msgspec
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """Where spans are sent, by the convention of OpenTelemetry; without it nothing is traced."""
 
+TIMEOUTS = {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"}
+TIMEOUT_S = 2
+"""How long spans are tried to be sent, unless one of these says otherwise: whoever ends waits for that."""
+
 log = logging.getLogger(__name__)
 
 _tracer: Any = None
 
 
 class _Traced(msgspec.Struct):
-    traceparent: str | None = None
+    traceparent: Any = None
 
 
 _decode = msgspec.json.Decoder(_Traced).decode
@@ -44,7 +48,9 @@ def start_tracing() -> None:
         return
     named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": "eventlib"}
     provider = TracerProvider(resource=Resource.create(named))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    # By default it tries for ten seconds, and an end waits for it.
+    exporter = OTLPSpanExporter() if os.environ.keys() & TIMEOUTS else OTLPSpanExporter(timeout=TIMEOUT_S)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = provider.get_tracer("eventlib")
 
 
@@ -73,8 +79,11 @@ def record(name: str, metadata: str | bytes, began_ns: int, attributes: Mapping[
     """
     if _tracer is None or b"traceparent" not in (metadata if isinstance(metadata, bytes) else metadata.encode()):
         return
-    parent = _decode(metadata).traceparent
-    if parent is not None:
+    try:
+        parent = _decode(metadata).traceparent
+    except msgspec.MsgspecError:
+        return
+    if isinstance(parent, str):  # else somebody else has written it, and it is no reason to fail after a commit
         made = _tracer.start_span(name, context=_context_of(parent), start_time=began_ns, attributes=dict(attributes))
         made.end(time.time_ns())
 

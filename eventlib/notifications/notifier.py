@@ -14,8 +14,9 @@ import msgspec
 import psycopg
 from confluent_kafka import Message
 
+from eventlib.codec import encode_metadata
 from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable
-from eventlib.events import Recorded
+from eventlib.events import Event, Recorded
 from eventlib.notification import Notice, Notifications, S
 from eventlib.notifications.delivery import Delivery
 from eventlib.notifications.gateways import Gateway, Push, readable
@@ -28,6 +29,7 @@ from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress
 from eventlib.streaming.messages import IncomingEvent
+from eventlib.tracing import record, tracing
 
 BATCH_MESSAGES = 200
 SEND_S = 5.0
@@ -177,20 +179,20 @@ class Notifier(Generic[S]):
             Exception
         ) as error:  # whatever a fold or a template raises: it is this event's trouble, and nobody else's
             return [row(NOBODY, "", "failed", _reason(error))]
-        return [row(notice.recipient, notice.title, "sending") for notice in notices]
+        return [row(notice.recipient, notice.title, "sending") for notice, _ in notices.values()]
 
-    def _notices(self, aggregate_id: uuid.UUID, version: int) -> list[Notice]:
-        """What is to be said of an event of the log: one notice a recipient."""
+    def _notices(self, aggregate_id: uuid.UUID, version: int) -> dict[str, tuple[Notice, Recorded[Event]]]:
+        """What is to be said of an event of the log, by recipient: one notice each, and what it is about."""
         aggregate = self._notifications.aggregate
         events = list(self._store.read(aggregate, aggregate_id, until=version))
         state = aggregate.fold(recorded.event for recorded in events)
-        notices: dict[str, Notice] = {}
+        notices: dict[str, tuple[Notice, Recorded[Event]]] = {}
         for recorded in events:
             if recorded.version == version and type(recorded.event) in self._notifications.events:
                 for notice in self._notifications.notices(state, recorded):
                     _check(notice)
-                    notices.setdefault(notice.recipient, notice)
-        return list(notices.values())
+                    notices.setdefault(notice.recipient, (notice, recorded))
+        return notices
 
     def _send(
         self,
@@ -208,17 +210,19 @@ class Notifier(Generic[S]):
             self._settle(about, "expired", None)
             return
         try:
-            notice = next(one for one in self._notices(aggregate_id, version) if one.recipient == recipient)
+            told = self._notices(aggregate_id, version).get(recipient)
         except psycopg.Error:
             raise
-        except StopIteration:
-            self._settle(about, "failed", "by its templates the recipient is not to be told any more")
-            return
         except Exception as error:
             self._settle(about, "failed", _reason(error))
             return
+        if told is None:
+            self._settle(about, "failed", "by its templates the recipient is not to be told any more")
+            return
+        notice, recorded = told
         key = uuid.uuid5(self._log_id, f"{aggregate_id}/{version}/{recipient}")
         push = Push(key, notice, self._notifications.aggregate.name, aggregate_id, version, event_type)
+        began_ns = time.time_ns()
         try:
             self._delivery.send(push, stop)
         except PushRefused as error:
@@ -231,6 +235,9 @@ class Notifier(Generic[S]):
         else:
             self._settle(about, "sent", None)
             self._said = ""
+            if tracing():
+                traced: dict[str, str | int] = {"aggregate_id": str(aggregate_id), "version": version}
+                record(f"notify {self._notifications.name}", encode_metadata(recorded.metadata), began_ns, traced)
 
     def _hold(self, about: dict[str, Any], attempts: int, error: PushServiceUnavailable) -> None:
         pause = timedelta(seconds=max(min(2.0 ** (attempts - 1), MOST_PAUSE_S), error.retry_after_s))

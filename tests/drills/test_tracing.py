@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +21,15 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from eventlib.errors import InvalidEvent
+from eventlib.orders import ORDER
 from eventlib.orders.projections import PROJECTIONS
+from eventlib.outbox.relay import Relay
 from eventlib.store.event_store import Store
+from eventlib.store.handle import handle
 from tests.orders import CART, execute, metadata
-from tests.processes import eventlib
+from tests.processes import background, eventlib
+from tests.push_service import push_service
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -94,3 +104,40 @@ def test_the_trace_of_the_caller_is_gone_on_with(store: Store, eventlib_environm
     ]
     with pytest.raises(InvalidEvent, match=r"metadata.traceparent is not one of version 00: 'mine'"):
         metadata(traceparent="mine")
+
+
+def test_a_push_belongs_to_the_trace_of_its_command(
+    store: Store, relay: Relay, eventlib_environment: dict[str, str]
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    about = metadata(traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    order_id = uuid4()
+    execute(store, order_id, *CART[:-1])
+    handle(store, ORDER, order_id, CART[-1], about)
+    relay.publish_batch()
+    with collector() as (endpoint, spans), push_service() as phone:
+        environment = {**eventlib_environment, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "EVENTLIB_PUSH_URL": phone.url}
+        with background(environment, "run", "notifier"):
+            wait_for(lambda: phone.delivered)
+            wait_for(lambda: spans)
+    (pushed,) = spans
+    assert (pushed.name, pushed.trace_id.hex()) == ("notify order_notifications", trace)
+
+
+TRACED = """
+from eventlib import tracing
+tracing.start_tracing()
+with tracing.span("x") as traceparent:
+    assert traceparent
+for metadata in (b'{"traceparent": 7}', b'{"traceparent"', b'{"traceparent": "mine"}'):
+    tracing.record("y", metadata, 0, {})
+"""
+
+
+def test_a_collector_that_does_not_answer_and_a_foreign_traceparent_are_no_trouble() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", TRACED], env=environment, check=True, timeout=60)
+        assert time.monotonic() - began < 6

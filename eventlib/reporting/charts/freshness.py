@@ -29,7 +29,7 @@ def freshness_chart(projections: Sequence[ProjectionHealth], promise_ms: int) ->
     return Chart(
         "lag",
         _finding(projections, promise_ms),
-        "From the start of the transaction that wrote an event to the commit that made it visible.",
+        "From the start of the transaction that wrote an event to just before the commit that makes it visible.",
         ". ".join(described) or "No event became visible, 0 ms",
         [
             (
