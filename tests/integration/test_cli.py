@@ -151,3 +151,9 @@ def test_a_benchmark_that_is_terminated_leaves_no_database(store: Store, eventli
         running.terminate()
         assert running.wait(20) == 128 + signal.SIGTERM
     assert store.connection.execute(names).fetchall() == [(0,)]
+
+
+def test_a_reason_that_is_no_text_is_refused_with_words(database_url: str) -> None:
+    environment = {**os.environ, "EVENTLIB_DATABASE_URL": database_url}
+    done = eventlib(environment, "outbox", "park", str(uuid4()), "--reason", os.fsdecode(b"caf\xe9"))
+    assert done.returncode == 1 and "--reason is not valid UTF-8" in done.stderr and "Traceback" not in done.stderr
