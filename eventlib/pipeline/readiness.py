@@ -40,7 +40,7 @@ def _outbox(signals: Signals, within_s: float) -> Readiness:
     elif signals.slot is not None:
         problems += signals.slot.problems
         within_s += CONFIRMED_S  # its rows wait for the slot's confirmation, and then for a relay to delete them
-    if outbox.oldest_s > within_s and outbox.depth > held:
+    if outbox.oldest_s > within_s:
         problems.append(f"the oldest of {outbox.depth} events has waited {outbox.oldest_s:.1f} s to be published")
     alive = sum(relay.alive for relay in outbox.relays)
     by = f"{alive} relays are" if outbox.publisher == "relay" else "change data capture is"

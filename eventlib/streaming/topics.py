@@ -29,13 +29,16 @@ def topic_of(aggregate_type: str) -> str:
     return f"{aggregate_type}.events"
 
 
-def ensure_topic(admin: AdminClient, topic: str, partitions: int) -> None:
+def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> None:
     """Create the topic unless it exists; an existing one keeps its partitions. Its messages are kept for ever.
 
+    Args:
+        timeout_s: for how long to wait for an answer, in seconds.
+
     Raises:
-        ServiceUnavailable: the broker refuses.
+        ServiceUnavailable: the broker refuses, or does not answer.
     """
-    if _exists(admin, topic):  # asked first: who may use a topic may perhaps not create one
+    if _exists(admin, topic, timeout_s):  # asked first: who may use a topic may perhaps not create one
         return
     # -1 is the broker's own default replication factor.
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
@@ -70,9 +73,9 @@ def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
         raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
 
 
-def _exists(admin: AdminClient, topic: str) -> bool:
+def _exists(admin: AdminClient, topic: str, timeout_s: float) -> bool:
     try:
-        return admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].error is None
+        return admin.list_topics(topic, timeout=timeout_s).topics[topic].error is None
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
 

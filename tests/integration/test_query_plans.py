@@ -63,6 +63,7 @@ TEN = [UUID(int=number) for number in range(1, 11)]
 NOW = datetime.now(UTC)
 
 UNSEEN = {"seen_xmax": "99999999", "seen_in_progress": ["900"]}
+OWN = {"shards": list(range(64)), "limit": 2000, "due": TEN}
 OUTBOX_TRANSACTION = "outbox_transaction"
 
 PLANS = {
@@ -124,11 +125,9 @@ PLANS = {
     "projection_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_write": Plan({"rows": "[]"}),
-    "outbox_window": Plan({**UNSEEN, "shards": list(range(64)), "limit": 2000}, {OUTBOX_TRANSACTION}, anew=True),
+    "outbox_window": Plan({**UNSEEN, **OWN}, {OUTBOX_TRANSACTION}, anew=True),
     "outbox_window_rest": Plan(
-        {"seen": "1:1:", "shards": list(range(64)), "limit": 2000, "after": 99_000, "until": "99999999:99999999:"},
-        {"outbox_pkey"},
-        anew=True,
+        {**OWN, "seen": "1:1:", "after": 99_000, "until": "99999999:99999999:"}, {"outbox_pkey"}, anew=True
     ),
     "outbox_forget": Plan(
         {"ids": list(range(1, 11)), "relay": ORDER_ID, "shards": [1, 2], "epochs": [1, 1]},
@@ -152,7 +151,7 @@ WHOLE = {
     "outbox_clean": "all that is published, by the moment when it was",
     "outbox_visible": "a look whether any of some rows is left",
     "outbox_shards": "counts the outbox, which is all but empty",
-    "outbox_unhold": "those few that are held, each with a look for its rows",
+    "outbox_due": "those few that are held, each with a look for its rows",
     "lag_forget": "a week of minutes, once an hour",
     "lag_minutes": "the last minutes, from an index",
     "lag_read": "the last minutes, from an index",
@@ -171,7 +170,7 @@ SMALL = {
     "migration_lock", "migration_setting", "offsets_read", "offsets_write", "partitions", "projection_grant",
     "projection_lock", "projection_register", "projection_registry_lock", "projection_version",
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
-    "outbox_hold", "outbox_moment", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
+    "outbox_hold", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
     "cdc_may_bound", "cdc_places", "cdc_publication", "cdc_publish", "cdc_slot", "cdc_slot_create", "cdc_slot_drop",
     "outbox_snapshot", "publisher_set", "relay_shards_owned",
