@@ -203,24 +203,29 @@ def test_who_commits_late_is_not_skipped_and_nothing_comes_twice(store: Store, d
     assert len(window.page(everything, 100)) == 6
 
 
-def test_the_relay_stops_though_the_broker_does_not_answer(
-    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
-) -> None:
-    relay, stop = Relay(other_connection, kafka, TOPIC_PARTITIONS), Stop()
-    execute(store, uuid4(), *CART)
-    relay.publish_batch()
-    execute(store, uuid4(), *CART)
-    process = psutil.Process(broker.status().pid)
+def stops_without_an_answer(relay: Relay, broker: EmbeddedKafka) -> None:
+    """The relay works for a second on a broker that is suspended, and stops when it is told to."""
+    process, stop = psutil.Process(broker.status().pid), Stop()
     worker = threading.Thread(target=relay.run, args=(stop,))
     process.suspend()
     try:
         worker.start()
-        threading.Event().wait(1)
+        stop.wait(1)
         stop.set()
         worker.join(10)
         assert not worker.is_alive()
     finally:
         process.resume()
+
+
+def test_the_relay_stops_though_the_broker_does_not_answer(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
+) -> None:
+    relay = Relay(other_connection, kafka, TOPIC_PARTITIONS)
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    execute(store, uuid4(), *CART)
+    stops_without_an_answer(relay, broker)
     assert unpublished(store) == len(CART) and owners(store) == {}
     assert Relay(other_connection, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
 
@@ -249,21 +254,11 @@ def test_a_full_queue_keeps_nobody_from_stopping_and_nothing_from_being_publishe
 ) -> None:
     narrow = KafkaAddress(kafka.bootstrap, {"queue.buffering.max.messages": "10"})
     orders = [uuid4() for _ in range(20)]
-    relay, stop = Relay(other_connection, narrow, TOPIC_PARTITIONS), Stop()
+    relay = Relay(other_connection, narrow, TOPIC_PARTITIONS)
     relay.publish_batch()
     for order_id in orders:
         execute(store, order_id, *CART)
-    process = psutil.Process(broker.status().pid)
-    worker = threading.Thread(target=relay.run, args=(stop,))
-    process.suspend()
-    try:
-        worker.start()
-        threading.Event().wait(1)
-        stop.set()
-        worker.join(10)
-        assert not worker.is_alive()
-    finally:
-        process.resume()
+    stops_without_an_answer(relay, broker)
     assert Relay(other_connection, narrow, TOPIC_PARTITIONS).publish_batch() == 20 * len(CART)
     for versions in versions_of(messages_of(kafka)).values():
         assert list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5, 6]
