@@ -83,9 +83,8 @@ def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
 
 @app.command(name="rollback")
 def roll_back(name: Name) -> None:
-    """Bring back the table that the last rebuild has replaced; it catches up from Kafka with what came since."""
-    with connect(services().owner_url) as connection:
-        rollback(connection, projection_named(name))
+    """Bring back the table that the last rebuild has replaced, with what was written since."""
+    rollback(services().owner_url, projection_named(name))
     results.print(f"{name} is the table of before again")
 
 

@@ -115,5 +115,11 @@ def table_of(connection: Connection, projection: Projection[Any]) -> ProjectionT
     return ProjectionTable(*row) if row else None
 
 
+def key_of(connection: Connection, projection: Projection[Any]) -> str:
+    """The column of the aggregate's id in the table that is there, which may be another version's."""
+    row = connection.execute(query("projection_key"), {"table": projection.name}).fetchone()
+    return str(row[0]) if row else projection.key
+
+
 def _without_table(projection: Projection[Any]) -> ProjectionError:
     return ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")

@@ -150,14 +150,43 @@ def test_a_projector_goes_on_meanwhile_and_afterwards(
         ordered(store, 2)
         relay.publish_batch()
         wait_for(lambda: holds(store, ORDER_PROJECTIONS, 5))
-        rollback(store.connection, ORDER_PROJECTIONS)
-        # The old table knows nothing of the last two orders; the projector goes back and fetches them.
+        rollback(database_url, ORDER_PROJECTIONS)
         wait_for(lambda: holds(store, ORDER_PROJECTIONS, 5))
         ordered(store, 1)
         relay.publish_batch()
         wait_for(lambda: holds(store, ORDER_PROJECTIONS, 6))
     with pytest.raises(ProjectionError, match="no table of order_projections was kept"):
-        rollback(store.connection, ORDER_PROJECTIONS)
+        rollback(database_url, ORDER_PROJECTIONS)
+
+
+def test_a_rollback_brings_back_a_table_that_is_up_to_date_whatever_kafka_has(store: Store, database_url: str) -> None:
+    # Nobody projects here: all that gets into the tables comes from the log.
+    later = uuid4()
+    execute(store, later, *CART[:3])
+    ordered(store, 1)
+    rebuild(database_url, ORDER_PROJECTIONS)
+    execute(store, later, *CART[3:])
+    ordered(store, 90)
+    rollback(database_url, ORDER_PROJECTIONS)
+    assert holds(store, ORDER_PROJECTIONS, 92)
+
+
+def test_a_rollback_brings_what_the_new_fold_has_left_behind(store: Store, database_url: str) -> None:
+    (order_id,) = ordered(store, 1)
+    rebuild(database_url, poisoned(ORDER_PROJECTIONS, order_id, 1))
+    rollback(database_url, ORDER_PROJECTIONS)
+    assert holds(store, ORDER_PROJECTIONS, 1) and not parked(store.connection)
+
+
+def test_a_table_that_was_replaced_before_checkpoints_were_kept_is_brought_back_complete(
+    store: Store, database_url: str
+) -> None:
+    ordered(store, 2)
+    rebuild(database_url, ORDER_PROJECTIONS)
+    store.connection.execute("UPDATE projection_predecessors SET checkpoint = NULL")
+    store.connection.execute("TRUNCATE order_projections")
+    rollback(database_url, ORDER_PROJECTIONS)
+    assert holds(store, ORDER_PROJECTIONS, 2)
 
 
 def test_messages_that_were_asked_for_before_a_rollback_are_not_counted_as_applied(
@@ -217,8 +246,8 @@ def test_a_fold_of_another_version_takes_over_in_one_moment(
     Projector(store.connection, kafka, TOPIC_PARTITIONS, changed).apply(messages_of(kafka))
     assert holds(store, changed, 3)
     with pytest.raises(ProjectionError, match="is of version 1, and this is version 2: take the code of that version"):
-        rollback(store.connection, changed)
-    rollback(store.connection, ORDER_PROJECTIONS)
+        rollback(database_url, changed)
+    rollback(database_url, ORDER_PROJECTIONS)
     assert check_table(store.connection, ORDER_PROJECTIONS).generation == 3
 
 
@@ -250,7 +279,7 @@ def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_bri
     assert [one.error is None for one in replay_parked(store, strict, [second])] == [True]
     assert rebuild(database_url, ORDER_PROJECTIONS).parked == 0 and holds(store, ORDER_PROJECTIONS, 4)
     # What the old table had left behind belongs to it, and comes back with it.
-    rollback(store.connection, ORDER_PROJECTIONS)
+    rollback(database_url, ORDER_PROJECTIONS)
     assert [one.aggregate_id for one in parked(store.connection, "order_projections")] == [at_row.aggregate_id]
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from psycopg import sql
 
+from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
 from eventlib.projections.tables import make_table, table_of
 from eventlib.store.connection import Connection
 from eventlib.store.global_read import Checkpoint, checkpoint_now
 from eventlib.store.queries import query
+from eventlib.store.single_worker import has_turn
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,16 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
         _, encoded, indexes, loaded = found
         parts = {part: (rows, events) for part, rows, events in parts_of(connection, new)}
         return Build(new, Checkpoint.from_json(encoded), indexes, loaded, parts)
+
+
+def take_turn(connection: Connection, projection: Projection[Any]) -> None:
+    """Keep other rebuilds and rollbacks of a projection away until the end of the connection.
+
+    Raises:
+        ProjectionError: another one is under way.
+    """
+    if not has_turn(connection, f"rebuild {projection.name}"):
+        raise ProjectionError(f"another rebuild of {projection.name} is under way, or a rollback: try again after it")
 
 
 def parts_of(connection: Connection, new: Projection[Any]) -> list[tuple[str, int, int]]:

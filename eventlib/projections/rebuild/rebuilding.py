@@ -19,6 +19,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
@@ -27,8 +28,8 @@ import psycopg
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked_counts
-from eventlib.projections.rebuild.build import Build, begin, finish_loading, parts_of
-from eventlib.projections.rebuild.catching_up import catch_up_with_log
+from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn
+from eventlib.projections.rebuild.catching_up import catch_up
 from eventlib.projections.rebuild.comparison import Comparison, compare
 from eventlib.projections.rebuild.cut_over import cut_over
 from eventlib.projections.rebuild.loading import load_part
@@ -36,14 +37,10 @@ from eventlib.projections.tables import table_of
 from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
-from eventlib.store.global_read import Checkpoint
 from eventlib.store.queries import query
 from eventlib.store.scan import partitions
-from eventlib.store.single_worker import has_turn
 
 POLL_S = 0.2
-FEW_EVENTS = 500
-"""So few that readers can wait for them."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many events are done, and about how many there are."""
@@ -95,8 +92,7 @@ def rebuild(
     """
     with Store.open(owner_url, f"eventlib rebuild of {projection.name}") as store:
         connection = store.connection
-        if not has_turn(connection, f"rebuild {projection.name}"):
-            raise ProjectionError(f"another rebuild of {projection.name} is under way")
+        take_turn(connection, projection)
         try:
             build = begin(connection, projection, fresh=fresh)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -111,13 +107,16 @@ def rebuild(
             finish_loading(connection, build)
         seconds = time.monotonic() - began
         loaded = parts_of(connection, build.projection)
-        checkpoint, caught_up = _catch_up(store, build.projection, build.checkpoint, progress)
+        keep = partial(advance, connection, build.projection)
+        checkpoint, caught_up = catch_up(
+            store, build.projection, build.checkpoint, keep, lambda events: progress("catching up", events, 0)
+        )
         progress("comparing", 0, 0)
         present = table_of(connection, projection)
         comparison = compare(connection, projection, build.projection) if present else None
         if not hold:
             # What was written while the tables were compared is applied before readers have to wait.
-            checkpoint, meanwhile = _catch_up(store, build.projection, checkpoint, progress)
+            checkpoint, meanwhile = catch_up(store, build.projection, checkpoint, keep)
             caught_up += meanwhile
             cut_over(store, projection, checkpoint)
         name = build.projection.name if hold else projection.name
@@ -130,17 +129,6 @@ def rebuild(
             comparison=comparison,
             seconds=seconds,
         )
-
-
-def _catch_up(store: Store, new: Projection[Any], checkpoint: Checkpoint, progress: Progress) -> tuple[Checkpoint, int]:
-    """Apply what was written since a checkpoint, until so little is left that readers can wait for it."""
-    caught_up = 0
-    while True:
-        progress("catching up", caught_up, 0)
-        checkpoint, events = catch_up_with_log(store, new, checkpoint)
-        caught_up += events
-        if events <= FEW_EVENTS:
-            return checkpoint, caught_up
 
 
 def _load(connection: Connection, owner_url: str, build: Build, processes: int | None, progress: Progress) -> None:
