@@ -38,7 +38,8 @@ def rebuild_projection(
 ) -> None:
     """Make a projection anew from the log, while readers and projectors go on with the old table; then change the two.
 
-    A rebuild that was killed goes on where it was when it is started again. Exit code 1 if orders were left behind at an
+    A rebuild that was killed goes on where it was when it is started again, unless the projection is declared otherwise by
+    then. Exit code 1 if orders were left behind at an
     event that the fold cannot take.
     """
     projection = projection_named(name)
@@ -59,8 +60,12 @@ def rebuild_projection(
 
 
 def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
-    went_on = f"; {done.resumed} partitions were loaded before" if done.resumed else ""
-    results.print(f"{done.rows} orders folded from {done.events} events of the log in {done.seconds:.1f} s{went_on}")
+    results.print(f"{done.rows} orders folded from {done.events} events of the log in {done.seconds:.1f} s")
+    if done.resumed:
+        results.print(
+            f"{done.resumed} partitions of the log were folded by an earlier run: if a function of {name} was changed "
+            "since, begin anew with --fresh"
+        )
     if done.caught_up:
         results.print(f"{done.caught_up} events were written meanwhile, and caught up with")
     if found := done.comparison:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,9 +19,11 @@ from eventlib.aggregate import Aggregate
 from eventlib.errors import ProjectionError
 from eventlib.events import Recorded
 from eventlib.orders import ORDER
+from eventlib.orders import events as e
 from eventlib.orders.commands import AddItem
 from eventlib.orders.order import Order, evolve
 from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS, SUPPORT_ORDERS
+from eventlib.orders.projections.my_orders import MyOrder
 from eventlib.outbox.relay import Relay
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked, replay_parked
@@ -334,6 +336,49 @@ def test_a_rebuild_of_another_version_or_a_fresh_one_begins_anew(store: Store, d
     assert rebuild(database_url, MY_ORDERS, processes=1, hold=True, fresh=True).resumed == 0
     assert rebuild(database_url, replace(MY_ORDERS, version=2), processes=1).resumed == 0
     assert check_table(store.connection, replace(MY_ORDERS, version=2))
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """What another declaration of a projection says."""
+
+    what: str
+    to: object
+
+
+class Longer(MyOrder, frozen=True):
+    note: str = ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        _Changed("definition", MY_ORDERS.definition + ";"),
+        _Changed("sql_fold", "SELECT"),
+        _Changed("initial", Longer),
+        _Changed("events", (e.OrderPlaced,)),
+        _Changed("aggregate", replace(ORDER, upcasters=ORDER.upcasters[:1])),
+        _Changed("aggregate", replace(ORDER, state_version=99)),
+    ],
+    ids=lambda changed: changed.what,
+)
+def test_what_another_declaration_has_loaded_is_not_taken_over(
+    store: Store, database_url: str, changed: _Changed
+) -> None:
+    rebuild(database_url, replace(MY_ORDERS, **{changed.what: changed.to}), processes=1, hold=True)
+    assert rebuild(database_url, MY_ORDERS, processes=1, hold=True).resumed == 0
+    assert rebuild(database_url, MY_ORDERS, processes=1, hold=True).resumed == STORE_PARTITIONS
+
+
+def test_who_goes_on_with_an_earlier_run_is_told(
+    store: Store, database_url: str, eventlib_environment: dict[str, str]
+) -> None:
+    ordered(store, 1)
+    first = eventlib(eventlib_environment, "projections", "rebuild", "my_orders", "--hold")
+    again = eventlib(eventlib_environment, "projections", "rebuild", "my_orders")
+    assert (first.returncode, again.returncode) == (0, 0) and "--fresh" not in first.stdout
+    assert f"{STORE_PARTITIONS} partitions of the log were folded by an earlier run" in again.stdout
+    assert "--fresh" in again.stdout
 
 
 def test_a_long_reader_delays_the_cut_over_and_nobody_else(

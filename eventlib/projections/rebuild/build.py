@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from psycopg import sql
 
 from eventlib.errors import ProjectionError
@@ -42,8 +44,23 @@ def renamed(projection: Projection[Any], suffix: str) -> Projection[Any]:
     return dataclasses.replace(projection, name=projection.name + suffix)
 
 
+def digest_of(projection: Projection[Any]) -> str:
+    """A digest of all that a projection declares; what its functions do escapes it."""
+    declared = {
+        "version": projection.version,
+        "definition": projection.definition,
+        "key": projection.key,
+        "sql_fold": projection.sql_fold,
+        "state": msgspec.json.schema(projection.initial),
+        "wanted": sorted(kind.__name__ for kind in projection.wanted),
+        "shapes": sorted(projection.aggregate.shapes),
+        "aggregate": [projection.aggregate.name, projection.aggregate.state_schema],
+    }
+    return hashlib.sha256(msgspec.json.encode(declared, order="deterministic")).hexdigest()
+
+
 def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -> Build:
-    """Begin a rebuild, or find the one that was interrupted.
+    """Begin a rebuild, or find the one that was interrupted, unless another declaration has begun it.
 
     Args:
         connection: of the role that owns the schema.
@@ -53,7 +70,8 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
     with connection.transaction():
         connection.execute(query("projection_registry_lock"))
         found = connection.execute(query("build_read"), {"projection": new.name}).fetchone()
-        if found is None or found[0] != projection.version or fresh:
+        digest = digest_of(projection)
+        if found is None or found[0] != digest or fresh:
             remove(connection, new)
             # What is committed by now will be loaded; what is committed later comes after this checkpoint.
             checkpoint = checkpoint_now(connection)
@@ -67,6 +85,7 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
                 {
                     "projection": new.name,
                     "version": projection.version,
+                    "digest": digest,
                     "checkpoint": checkpoint.to_json(),
                     "indexes": indexes,
                 },

@@ -85,7 +85,8 @@ def rebuild(
         processes: that load at once; by default as many as there are processors, at most one for each partition. A
             projection that no module has a name for is loaded by one.
         fresh: do not go on with a rebuild that was interrupted.
-        hold: stop before the cut-over. The next rebuild of the same version goes on from there.
+        hold: stop before the cut-over. The next rebuild goes on from there, unless the declaration of the projection has
+            changed. What its functions do is not looked at: begin afresh when that has changed.
 
     Raises:
         ProjectionError: another rebuild of the same projection is under way, or the role does not own the schema.
