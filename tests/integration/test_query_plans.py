@@ -160,6 +160,8 @@ WHOLE = {
     "scan_stream_rows": "a whole partition, through COPY, in order",
     "projection_compare": "a rebuild compares every row",
     "projection_behind": "a rollback looks at every row",
+    "projection_take_back": "rows that exclude each other are found by writing all of them once more",
+    "projection_left_out": "rows that exclude each other are found by writing all of them once more",
     "projection_fold": "a rebuild folds whole partitions",
     "snapshots_clear": "every snapshot of a type, by hand",
     "snapshots_prune": "looks at every snapshot of a type, by hand",
@@ -179,7 +181,8 @@ SMALL = {
     "build_read", "partition_sizes", "predecessor_read", "predecessor_write", "projection_drop", "projection_forget",
     "projection_gate", "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
     "projection_load", "projection_rename",
-    "projection_key", "projection_table_rename", "notification_claim", "notification_settle", "notifications_expire",
+    "projection_key", "projection_set_aside",
+    "projection_table_rename", "notification_claim", "notification_settle", "notifications_expire",
     "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip

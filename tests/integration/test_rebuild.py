@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,14 +37,14 @@ from eventlib.projections.rebuild.loading import load_part
 from eventlib.projections.rebuild.rebuilding import place_of
 from eventlib.projections.reconcile import verify
 from eventlib.projections.rows import write_rows
-from eventlib.projections.tables import check_table, pause, table_of
+from eventlib.projections.tables import check_table, ensure_tables, pause, table_of
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.scan import partitions
 from eventlib.streaming.clients import KafkaAddress
 from tests.conftest import STORE_PARTITIONS, TOPIC_PARTITIONS
 from tests.messages import messages_of
-from tests.orders import CART, execute, metadata
+from tests.orders import CART, USER, execute, metadata
 from tests.processes import background, eventlib
 from tests.running import running
 from tests.waiting import wait_for
@@ -116,6 +118,74 @@ def test_what_differs_is_named(store: Store, database_url: str) -> None:
     assert compared and (compared.equal, compared.differing) == (2, 1)
     (difference,) = compared.differences
     assert (difference.aggregate_id, difference.columns) == (orders[1], {"total_cents": (1, 3488)})
+
+
+def test_a_column_may_get_another_type_and_the_key_another_name(store: Store, database_url: str) -> None:
+    orders = ordered(store, 3)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    store.connection.execute("UPDATE order_projections SET user_id = NULL WHERE order_id = %s", [orders[0]])
+    typed = replace(
+        ORDER_PROJECTIONS, version=2, definition=with_column("user_id            uuid", "user_id            text")
+    )
+    compared = rebuild(database_url, typed, processes=1).comparison
+    assert compared and (compared.equal, compared.differing) == (2, 1)
+    assert compared.differences[0].columns == {"user_id": (None, str(USER))}
+    made = ORDER_PROJECTIONS.row
+    assert made
+
+    def row(order_id: UUID, order: Order, version: int) -> dict[str, Any]:
+        columns = msgspec.structs.asdict(made(order_id, order, version))  # type: ignore[arg-type]
+        return {"number": columns.pop("order_id"), **columns}
+
+    renamed_key = replace(
+        typed, version=3, definition=typed.definition.replace("order_id  ", "number"), key="number", row=row
+    )
+    store.connection.execute("UPDATE order_projections SET user_id = NULL WHERE order_id = %s", [orders[0]])
+    compared = rebuild(database_url, renamed_key, processes=1).comparison
+    assert compared and (compared.equal, compared.differing, compared.added) == (2, 1, 0)
+    assert compared.differences[0].columns == {"user_id": (None, str(USER))}
+    assert holds(store, renamed_key, 3)
+    rollback(database_url, typed)
+    assert verify(store, typed).equal == 2  # and the third one is as it was damaged
+
+
+def with_column(declared: str, otherwise: str) -> str:
+    assert declared in ORDER_PROJECTIONS.definition
+    return ORDER_PROJECTIONS.definition.replace(declared, otherwise)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [", UNIQUE (user_id))", ", EXCLUDE USING hash (user_id WITH =))", "); CREATE UNIQUE INDEX ON {table} (user_id)"],
+)
+def test_rows_that_exclude_each_other_are_left_behind_but_for_the_first(
+    store: Store, database_url: str, rule: str
+) -> None:
+    strict = replace(
+        ORDER_PROJECTIONS, name="strict", definition=ORDER_PROJECTIONS.definition.rstrip().rstrip(")") + rule
+    )
+    ensure_tables(store.connection, [strict])
+    first, *others = ordered(store, 4)
+    assert rebuild(database_url, strict, processes=1).parked == 3
+    assert store.connection.execute("SELECT order_id FROM strict").fetchall() == [(first,)]
+    left_behind = parked(store.connection, "strict")
+    assert {one.aggregate_id for one in left_behind} == set(others) and all(
+        "user_id" in one.error for one in left_behind
+    )
+    assert len(indexes(store.connection, "strict")) == 2
+
+
+def test_an_index_that_is_named_by_the_definition_is_refused_before_anything_is_built(
+    store: Store, database_url: str
+) -> None:
+    named = replace(
+        ORDER_PROJECTIONS,
+        name="named",
+        definition=ORDER_PROJECTIONS.definition + "; CREATE INDEX by_user ON {table} (user_id)",
+    )
+    ensure_tables(store.connection, [named])
+    with pytest.raises(ProjectionError, match=r'"by_user" already exists.*leave the name to PostgreSQL'):
+        rebuild(database_url, named, processes=1)
 
 
 def test_readers_see_the_old_rows_or_the_new_ones(store: Store, database_url: str) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import sql
 
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
+from eventlib.projections.parking import Poison, park
 from eventlib.projections.statements import statement
 from eventlib.projections.tables import make_table, table_of
 from eventlib.store.connection import Connection
@@ -65,6 +67,9 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
     Args:
         connection: of the role that owns the schema.
         fresh: begin anew whatever there is.
+
+    Raises:
+        ProjectionError: the table cannot be made beside the present one.
     """
     new = renamed(projection, "_new")
     with connection.transaction():
@@ -75,7 +80,7 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
             remove(connection, new)
             # What is committed by now will be loaded; what is committed later comes after this checkpoint.
             checkpoint = checkpoint_now(connection)
-            make_table(connection, new)
+            _make(connection, new)
             rows = connection.execute(query("projection_indexes"), {"table": new.name}).fetchall()
             for _, drop in reversed(rows):
                 connection.execute(drop)
@@ -96,6 +101,16 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
         return Build(new, Checkpoint.from_json(encoded), indexes, loaded, parts)
 
 
+def _make(connection: Connection, new: Projection[Any]) -> None:
+    try:
+        make_table(connection, new)
+    except psycopg.errors.DuplicateTable as error:
+        raise ProjectionError(
+            f"{new.name} cannot be made beside the present table: {error.diag.message_primary}. If the definition names an "
+            "index or a constraint, leave the name to PostgreSQL: CREATE INDEX ON {table} (...)"
+        ) from None
+
+
 def take_turn(connection: Connection, projection: Projection[Any]) -> None:
     """Keep other rebuilds and rollbacks of a projection away until the end of the connection.
 
@@ -112,12 +127,30 @@ def parts_of(connection: Connection, new: Projection[Any]) -> list[tuple[str, in
 
 
 def finish_loading(connection: Connection, build: Build) -> None:
-    """Give the new table its keys and indexes: all of its rows are there."""
+    """Give the new table its keys and indexes: all of its rows are there.
+
+    Of rows that exclude each other, all but one are left behind, as they are when they come one after the other.
+    """
+    new = build.projection
     with connection.transaction():
-        for make in build.indexes:
-            connection.execute(make)
-        advance(connection, build.projection, None)
-    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(build.projection.name)))
+        try:
+            with connection.transaction():
+                _make_indexes(connection, build)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation) as error:
+            connection.execute(statement("projection_set_aside", new))
+            connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(new.name)))
+            _make_indexes(connection, build)
+            connection.execute(statement("projection_take_back", new))
+            reason = f"the table refuses its row: another row has what may be there once ({str(error).strip()})"
+            left_out = connection.execute(statement("projection_left_out", new)).fetchall()
+            park(connection, new.name, [Poison(key, 1, f"the log up to version {to}", reason) for key, to in left_out])
+        advance(connection, new, None)
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.name)))
+
+
+def _make_indexes(connection: Connection, build: Build) -> None:
+    for make in build.indexes:
+        connection.execute(make)
 
 
 def advance(connection: Connection, new: Projection[Any], checkpoint: Checkpoint | None) -> None:
