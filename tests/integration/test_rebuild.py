@@ -9,6 +9,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +31,7 @@ from eventlib.orders.projections import MY_ORDERS, ORDER_PROJECTIONS, ORDER_TRAC
 from eventlib.orders.projections.my_orders import MyOrder
 from eventlib.outbox.relay import Relay
 from eventlib.projection import Projection
+from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import parked, replay_parked
 from eventlib.projections.projector import Projector
 from eventlib.projections.rebuild import discard, rebuild, rollback
@@ -108,6 +112,69 @@ def test_any_text_gets_into_the_table_as_it_is(store: Store, database_url: str) 
         assert holds(store, projection, 1)
     headline = store.connection.execute("SELECT headline FROM my_orders").fetchall()[0][0]
     assert headline == f"{skus[0]} and 6 more"
+
+
+class Shade(Enum):
+    RED = "red\\"
+
+
+class Size(IntEnum):
+    LARGE = 3
+
+
+class Mixed(msgspec.Struct, frozen=True):
+    """A value of every kind, the same in columns of text, and in columns of a type of its own."""
+
+    shade: Shade = Shade.RED
+    size: Size = Size.LARGE
+    raw: bytes = b"\x00hi"
+    raw_text: bytes = b"\x00hi"
+    flag: bool = True
+    flag_text: bool = False
+    at: datetime = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    at_text: datetime = datetime(2025, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
+    at_home: datetime = datetime(2025, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    on: date = date(2025, 3, 1)
+    took: timedelta = timedelta(seconds=90)
+    share: float = 0.1
+    large: int = 2**70
+    nothing: float = float("nan")
+    price: Decimal = Decimal("1.50")
+    owner: UUID = UUID(int=7)
+    document: str = "5"
+    documents: list[str] = msgspec.field(default_factory=lambda: ["a\tb", "\\"])
+    listed: list[str] = msgspec.field(default_factory=lambda: ["a\tb", "\\"])
+    missing: str | None = None
+    missing_document: str | None = None
+
+
+MIXED = Projection(
+    name="mixed",
+    aggregate=ORDER,
+    initial=Mixed,
+    evolve=lambda state, event: state,
+    definition="""CREATE TABLE {table} (
+        aggregate_id uuid PRIMARY KEY, shade text, size integer, raw bytea, raw_text text, flag boolean, flag_text text,
+        at timestamptz, at_text text, at_home text, "on" date, took text, share double precision, nothing double precision,
+        price numeric, large numeric, owner text, document jsonb, documents jsonb, listed text, missing text,
+        missing_document jsonb,
+        last_event_version integer NOT NULL, projected_at timestamptz NOT NULL, snapshot jsonb NOT NULL)""",
+)
+
+
+def test_copy_writes_what_a_projector_writes(store: Store) -> None:
+    ensure_tables(store.connection, [MIXED])
+    row, written = MIXED.row_of(UUID(int=1), Mixed(), 1), []
+    for write in (lambda: write_rows(store.connection, MIXED, [row]), lambda: copied(store.connection, row)):
+        write()
+        written += store.connection.execute("SELECT to_jsonb(mixed) - 'projected_at' FROM mixed").fetchall()
+        store.connection.execute("TRUNCATE mixed")
+    assert written[0] == written[1]
+
+
+def copied(connection: Connection, row: Any) -> None:
+    with copying_rows(connection, MIXED, row) as write:
+        write(row)
 
 
 def test_what_differs_is_named(store: Store, database_url: str) -> None:
