@@ -34,13 +34,16 @@ def rebuild_projection(
     ] = None,
     fresh: Annotated[bool, typer.Option(help="Do not go on with a rebuild that was interrupted.")] = False,
     hold: Annotated[bool, typer.Option(help="Build and compare, and change nothing that readers see.")] = False,
+    even_if_parked: Annotated[
+        bool, typer.Option(help="Change the tables although more orders are left behind than before.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Make a projection anew from the log, while readers and projectors go on with the old table; then change the two.
 
     A rebuild that was killed goes on where it was when it is started again, unless the projection is declared otherwise by
-    then. Exit code 1 if orders were left behind at an
-    event that the fold cannot take.
+    then. Exit code 1 if orders were left behind at an event that the fold
+    cannot take; if they are more than before, readers go on with the old table.
     """
     projection = projection_named(name)
     with rate_progress() as bar:
@@ -51,9 +54,17 @@ def rebuild_projection(
             if of:
                 bar.update(task, completed=done, total=max(done, of))
 
-        done = rebuild(services().owner_url, projection, processes=processes, fresh=fresh, hold=hold, progress=show)
+        done = rebuild(
+            services().owner_url,
+            projection,
+            processes=processes,
+            fresh=fresh,
+            hold=hold,
+            even_if_parked=even_if_parked,
+            progress=show,
+        )
     if as_json:
-        print_json({"projection": name, "cut_over": not hold, **dataclasses.asdict(done)})
+        print_json({"projection": name, **dataclasses.asdict(done)})
     else:
         _show_rebuilt(done, name, hold)
     raise typer.Exit(1 if done.parked else 0)
@@ -71,14 +82,20 @@ def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
     if found := done.comparison:
         results.print(
             f"compared with the old table: {found.equal} rows are equal, {found.differing} differ at the same version, "
-            f"{found.moved} are of another version, {found.added} are new, {found.gone} are gone"
+            f"{found.newer} are newer, {found.older} are older, {found.added} are new, {found.gone} are gone"
         )
         for difference in found.differences:
             columns = "; ".join(f"{column}: {old} is now {new}" for column, (old, new) in difference.columns.items())
             notes.print(f"{difference.aggregate_id} {columns}")
     if done.parked:
-        notes.print(f"{done.parked} orders are left behind: `eventlib projections parked {name}` says at which event")
-    if hold:
+        which = f"parked {name}" if done.cut_over else "parked"
+        notes.print(f"{done.parked} orders are left behind: `eventlib projections {which}` says at which event")
+    if not done.cut_over and not hold:
+        notes.print(
+            f"readers go on with the old table, which has left {done.parked_before} behind: mend the fold and rebuild with "
+            "--fresh, or have it all the same with --even-if-parked"
+        )
+    elif hold:
         results.print("readers see the old table; `eventlib projections rebuild` goes on from here")
     elif done.comparison:
         results.print(

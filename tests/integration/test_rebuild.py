@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import signal
 import threading
@@ -34,7 +35,7 @@ from eventlib.projection import Projection
 from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import parked, replay_parked
 from eventlib.projections.projector import Projector
-from eventlib.projections.rebuild import discard, rebuild, rollback
+from eventlib.projections.rebuild import discard, rebuild, rebuilding, rollback
 from eventlib.projections.rebuild.build import begin, renamed
 from eventlib.projections.rebuild.cut_over import cut_over
 from eventlib.projections.rebuild.loading import load_part
@@ -85,7 +86,7 @@ def test_it_makes_what_the_log_says(store: Store, database_url: str, projection:
     done = rebuild(database_url, projection, processes=processes)
     assert (done.rows, done.events, done.resumed, done.caught_up, done.parked) == (6, 6 * len(CART), 0, 0, 0)
     compared = done.comparison
-    assert compared and (compared.added, compared.gone, compared.moved, compared.differing) == (5, 1, 1, 0)
+    assert compared and (compared.added, compared.gone, compared.newer, compared.differing) == (5, 1, 1, 0)
     assert holds(store, projection, 6)
     assert indexes(store.connection, projection.name) == before
     again = rebuild(database_url, projection, processes=processes)
@@ -233,7 +234,7 @@ def test_rows_that_exclude_each_other_are_left_behind_but_for_the_first(
     )
     ensure_tables(store.connection, [strict])
     first, *others = ordered(store, 4)
-    assert rebuild(database_url, strict, processes=1).parked == 3
+    assert rebuild(database_url, strict, processes=1, even_if_parked=True).parked == 3
     assert store.connection.execute("SELECT order_id FROM strict").fetchall() == [(first,)]
     left_behind = parked(store.connection, "strict")
     assert {one.aggregate_id for one in left_behind} == set(others) and all(
@@ -312,7 +313,7 @@ def test_a_rollback_brings_back_a_table_that_is_up_to_date_whatever_kafka_has(st
 
 def test_a_rollback_brings_what_the_new_fold_has_left_behind(store: Store, database_url: str) -> None:
     (order_id,) = ordered(store, 1)
-    rebuild(database_url, poisoned(ORDER_PROJECTIONS, order_id, 1))
+    rebuild(database_url, poisoned(ORDER_PROJECTIONS, order_id, 1), even_if_parked=True)
     rollback(database_url, ORDER_PROJECTIONS)
     assert holds(store, ORDER_PROJECTIONS, 1) and not parked(store.connection)
 
@@ -408,7 +409,7 @@ def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_bri
         ORDER_PROJECTIONS, definition=ORDER_PROJECTIONS.definition.rstrip().rstrip(")") + ", CHECK (item_count < 5))"
     )
     execute(store, uuid4(), *CART[:1], *[command for command in CART[1:2] for _ in range(4)])
-    done = rebuild(database_url, poisoned(strict, second, 4))
+    done = rebuild(database_url, poisoned(strict, second, 4), even_if_parked=True)
     assert (done.rows, done.events, done.parked) == (3, 3 * len(CART) + 5, 2)
     (at_event, at_row) = sorted(parked(store.connection, "order_projections"), key=lambda one: -one.version)
     assert (at_event.aggregate_id, at_event.version) == (second, 4) and "KeyError" in at_event.error
@@ -422,6 +423,55 @@ def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_bri
     assert [one.aggregate_id for one in parked(store.connection, "order_projections")] == [at_row.aggregate_id]
 
 
+def test_a_fold_that_leaves_more_behind_than_the_present_one_does_not_take_its_place(
+    store: Store, database_url: str
+) -> None:
+    first, second = ordered(store, 2)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    worse = replace(poisoned(ORDER_PROJECTIONS, second, 3), version=2)
+    done = rebuild(database_url, worse, processes=1)
+    assert (done.cut_over, done.parked, done.parked_before) == (False, 1, 0)
+    assert done.comparison and (done.comparison.equal, done.comparison.older, done.comparison.newer) == (1, 1, 0)
+    assert holds(store, ORDER_PROJECTIONS, 2) and check_table(store.connection, ORDER_PROJECTIONS).generation == 2
+    done = rebuild(database_url, worse, processes=1, even_if_parked=True)
+    assert (done.cut_over, done.parked, done.resumed) == (True, 1, STORE_PARTITIONS)
+    # One that leaves no more behind than the present one takes its place.
+    other = replace(poisoned(ORDER_PROJECTIONS, first, 3), version=3)
+    done = rebuild(database_url, other, processes=1)
+    assert (done.cut_over, done.parked, done.parked_before) == (True, 1, 1)
+
+
+def test_what_cannot_be_taken_while_readers_wait_counts_too(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = uuid4()
+
+    def cut_over_late(*given: Any, **options: Any) -> bool:
+        execute(store, late, *CART)
+        return cut_over(*given, **options)
+
+    monkeypatch.setattr(rebuilding, "cut_over", cut_over_late)
+    done = rebuild(database_url, poisoned(ORDER_PROJECTIONS, late, 3), processes=1)
+    assert (done.cut_over, done.parked) == (False, 1)
+
+
+def test_the_command_line_says_why_readers_go_on_with_the_old_table(
+    store: Store, eventlib_environment: dict[str, str]
+) -> None:
+    (order_id,) = ordered(store, 1)
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    store.connection.execute("UPDATE event_store SET event_type = 'Unheard' WHERE version = 3")
+    refused = eventlib(eventlib_environment, "projections", "rebuild", "my_orders")
+    assert refused.returncode == 1 and "--even-if-parked" in refused.stderr
+    assert str(order_id) in eventlib(eventlib_environment, "projections", "parked").stdout
+    told = eventlib(eventlib_environment, "projections", "rebuild", "my_orders", "--json")
+    assert told.returncode == 1 and json.loads(told.stdout)["cut_over"] is False
+    done = eventlib(eventlib_environment, "projections", "rebuild", "my_orders", "--even-if-parked")
+    assert done.returncode == 1 and "the old table is kept" in done.stdout
+    assert store.connection.execute("SELECT last_event_version FROM my_orders").fetchall() == [(2,)]
+
+
 def test_an_event_that_nobody_can_read_and_a_hole_leave_their_aggregates_behind(
     store: Store, database_url: str
 ) -> None:
@@ -433,7 +483,7 @@ def test_an_event_that_nobody_can_read_and_a_hole_leave_their_aggregates_behind(
     )
     store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 5", [broken])
     for projection in (ORDER_PROJECTIONS, ORDER_TRACKING):
-        done = rebuild(database_url, projection)
+        done = rebuild(database_url, projection, even_if_parked=True)
         assert {one.aggregate_id: one.version for one in parked(store.connection, projection.name)} == {
             unreadable: 3,
             broken: 5,

@@ -32,7 +32,9 @@ class Comparison:
     Attributes:
         added: rows that only the new one has.
         gone: rows that only the old one has.
-        moved: rows that are of another version in the new one, since more was written to the log.
+        newer: rows that are of a later version in the new one, since the old one was behind.
+        older: rows that are of an earlier version in the new one: of aggregates that it has left behind, or of events that
+            the log does not have.
         equal: rows that are the same but for the time of projection.
         differing: rows of the same version that are not the same.
         differences: the first ten of these.
@@ -40,7 +42,8 @@ class Comparison:
 
     added: int
     gone: int
-    moved: int
+    newer: int
+    older: int
     equal: int
     differing: int
     differences: list[Difference] = field(default_factory=list)
@@ -64,7 +67,7 @@ def compare(connection: Connection, before: Projection[Any], after: Projection[A
         other_key=sql.Identifier(after.key),
         equal=same,
     )
-    gone, added, moved, equal, differing, keys = connection.execute(text, {"shown": SHOWN}).fetchall()[0]
+    gone, added, newer, older, equal, differing, keys = connection.execute(text, {"shown": SHOWN}).fetchall()[0]
     rows = [
         {key: row for key, row, _ in connection.execute(statement("projection_rows", table), {"keys": keys})}
         for table in (before, after)
@@ -75,7 +78,7 @@ def compare(connection: Connection, before: Projection[Any], after: Projection[A
         names = [name for name in {**old, **new} if name not in apart and old.get(name) != new.get(name)]
         changed = {name: (old.get(name), new.get(name)) for name in names}
         differences.append(Difference(key, changed))
-    return Comparison(added, gone, moved, equal, differing, differences)
+    return Comparison(added, gone, newer, older, equal, differing, differences)
 
 
 Column = tuple[str, bool]

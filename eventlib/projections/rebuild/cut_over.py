@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.applying import apply_events
+from eventlib.projections.parking import parked_counts
 from eventlib.projections.rebuild.build import advance, remove, renamed, take_turn
 from eventlib.projections.rebuild.catching_up import Logged, catch_up, catch_up_with_log
 from eventlib.projections.statements import statement
@@ -31,16 +32,28 @@ _patiently = retry(
 
 
 @_patiently
-def cut_over(store: Store, projection: Projection[Any], checkpoint: Checkpoint) -> None:
+def cut_over(
+    store: Store, projection: Projection[Any], checkpoint: Checkpoint, *, even_if_parked: bool = False
+) -> bool:
     """Put the new table in the place of the old one, which is kept as `<name>_old`.
 
     Readers wait for as long as it takes to apply what was written since the last catching up, and see all of the new table
-    then; no row is older than it was.
+    then. Its rows are up to date with the log, but for those of aggregates that it has left behind.
+
+    Args:
+        even_if_parked: do so although more aggregates are left behind than before.
+
+    Returns:
+        Whether it was done: not if more aggregates are left behind than before.
     """
     connection, new, old = store.connection, renamed(projection, "_new"), renamed(projection, "_old")
     with connection.transaction():
         present = _locked(connection, projection)
         checkpoint, _ = catch_up_with_log(store, new, checkpoint, partial(advance, connection, new))
+        behind = parked_counts(connection, [projection.name, new.name])
+        more = behind.get(new.name, 0) > behind.get(projection.name, 0)
+        if present is not None and more and not even_if_parked:
+            return False
         remove(connection, old)
         generation, paused_since = 1, None
         if present is not None:
@@ -49,6 +62,7 @@ def cut_over(store: Store, projection: Projection[Any], checkpoint: Checkpoint) 
             _rename(connection, projection, old, present.generation, None)
         _rename(connection, new, projection, generation, paused_since)
         connection.execute(query("build_forget"), {"projection": new.name})
+    return True
 
 
 def rollback(owner_url: str, projection: Projection[Any]) -> None:

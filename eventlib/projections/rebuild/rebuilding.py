@@ -56,6 +56,8 @@ class Rebuilt:
         resumed: how many of the partitions an earlier run, which was interrupted, had loaded.
         caught_up: events that were written meanwhile and applied after the loading.
         parked: aggregates that were left behind at an event that the fold cannot take.
+        parked_before: aggregates that the table which was there before has left behind.
+        cut_over: whether readers see the new table.
         comparison: with the table that was there before; None when there was none.
         seconds: that loading took, without what an earlier run had done.
     """
@@ -65,6 +67,8 @@ class Rebuilt:
     resumed: int
     caught_up: int
     parked: int
+    parked_before: int
+    cut_over: bool
     comparison: Comparison | None
     seconds: float
 
@@ -76,6 +80,7 @@ def rebuild(
     processes: int | None = None,
     fresh: bool = False,
     hold: bool = False,
+    even_if_parked: bool = False,
     progress: Progress = lambda doing, done, of: None,
 ) -> Rebuilt:
     """Make a projection anew from the log, while readers and projectors go on with the old one.
@@ -87,6 +92,8 @@ def rebuild(
         fresh: do not go on with a rebuild that was interrupted.
         hold: stop before the cut-over. The next rebuild goes on from there, unless the declaration of the projection has
             changed. What its functions do is not looked at: begin afresh when that has changed.
+        even_if_parked: change the tables although more aggregates are left behind than before. By default a rebuild stops
+            then as with `hold`.
 
     Raises:
         ProjectionError: another rebuild of the same projection is under way, or the role does not own the schema.
@@ -115,18 +122,22 @@ def rebuild(
         progress("comparing", 0, 0)
         present = table_of(connection, projection)
         comparison = compare(connection, projection, build.projection) if present else None
+        parked_before = parked_counts(connection, [projection.name]).get(projection.name, 0)
+        done = False
         if not hold:
             # What was written while the tables were compared is applied before readers have to wait.
             checkpoint, meanwhile = catch_up(store, build.projection, checkpoint, keep)
             caught_up += meanwhile
-            cut_over(store, projection, checkpoint)
-        name = build.projection.name if hold else projection.name
+            done = cut_over(store, projection, checkpoint, even_if_parked=even_if_parked)
+        name = projection.name if done else build.projection.name
         return Rebuilt(
             rows=sum(rows for _, rows, _ in loaded),
             events=sum(events for _, _, events in loaded),
             resumed=len(build.parts),
             caught_up=caught_up,
             parked=parked_counts(connection, [name]).get(name, 0),
+            parked_before=parked_before,
+            cut_over=done,
             comparison=comparison,
             seconds=seconds,
         )
