@@ -181,7 +181,7 @@ SMALL = {
     "build_read", "partition_sizes", "predecessor_read", "predecessor_write", "projection_drop", "projection_forget",
     "projection_gate", "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
     "projection_load", "projection_rename",
-    "projection_key", "projection_set_aside",
+    "projection_dependents", "projection_key", "projection_rights", "projection_set_aside",
     "projection_table_rename", "notification_claim", "notification_settle", "notifications_expire",
     "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",

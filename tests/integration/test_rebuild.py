@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -45,6 +45,7 @@ from eventlib.projections.rows import write_rows
 from eventlib.projections.tables import check_table, ensure_tables, pause, table_of
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
+from eventlib.store.global_read import checkpoint_now
 from eventlib.store.scan import partitions
 from eventlib.streaming.clients import KafkaAddress
 from tests.conftest import STORE_PARTITIONS, TOPIC_PARTITIONS
@@ -274,6 +275,62 @@ def test_readers_see_the_old_rows_or_the_new_ones(store: Store, database_url: st
     done.set()
     reader.join()
     assert seen == {1, 200}
+
+
+@pytest.fixture
+def reporting(store: Store) -> Iterator[str]:
+    """A role of somebody else's, gone after the test."""
+    role = f"reporting {uuid4().hex[:8]}"
+    store.connection.execute(f'CREATE ROLE "{role}"')
+    yield role
+    store.connection.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
+
+
+def test_rights_that_others_have_go_over_to_the_new_table_and_back(
+    store: Store, database_url: str, reporting: str
+) -> None:
+    store.connection.execute(f'GRANT SELECT ON my_orders TO "{reporting}" WITH GRANT OPTION')
+    store.connection.execute("GRANT SELECT (status), UPDATE (status) ON my_orders TO PUBLIC")
+    granted = rights(store.connection)
+    assert {"all", "status"} <= {column for column, *_ in granted}
+    rebuild(database_url, MY_ORDERS, processes=1)
+    assert rights(store.connection) == granted
+    store.connection.execute(f'GRANT DELETE ON my_orders TO "{reporting}"')
+    granted = rights(store.connection)
+    rollback(database_url, MY_ORDERS)
+    assert rights(store.connection) == granted
+
+
+def rights(connection: Connection) -> set[tuple]:
+    return set(
+        connection.execute(
+            "SELECT 'all', rights.* FROM pg_class, aclexplode(relacl) AS rights WHERE oid = 'my_orders'::regclass "
+            "UNION SELECT attname, rights.* FROM pg_attribute, aclexplode(attacl) AS rights "
+            "WHERE attrelid = 'my_orders'::regclass"
+        )
+    )
+
+
+def test_what_depends_on_the_table_is_named_before_anything_is_built(store: Store, database_url: str) -> None:
+    ordered(store, 1)
+    rebuild(database_url, MY_ORDERS, processes=1)
+    for table in ("my_orders", "my_orders_old"):
+        store.connection.execute(f"CREATE VIEW app_orders AS SELECT user_id, status FROM {table}")
+        with pytest.raises(ProjectionError, match=f"on {table} depends rule _RETURN on view app_orders, which"):
+            rebuild(database_url, MY_ORDERS, processes=1, progress=None)  # type: ignore[arg-type]
+        assert store.connection.execute("SELECT to_regclass('my_orders_new')").fetchall() == [(None,)]
+        with pytest.raises(ProjectionError, match=f"on {table} depends"):
+            (rollback if table == "my_orders" else discard_of)(database_url, MY_ORDERS)
+        store.connection.execute("DROP VIEW app_orders")
+    rebuild(database_url, MY_ORDERS, processes=1, hold=True)
+    store.connection.execute("CREATE TABLE notes (order_id uuid REFERENCES my_orders)")
+    with pytest.raises(ProjectionError, match="on my_orders depends constraint notes_order_id_fkey on table notes"):
+        cut_over(store, MY_ORDERS, checkpoint_now(store.connection))
+
+
+def discard_of(database_url: str, projection: Projection) -> None:
+    with connect(database_url) as connection:
+        discard(connection, projection)
 
 
 def test_a_projector_goes_on_meanwhile_and_afterwards(

@@ -69,9 +69,11 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
         fresh: begin anew whatever there is.
 
     Raises:
-        ProjectionError: the table cannot be made beside the present one.
+        ProjectionError: the table cannot be made beside the present one, or something depends on that.
     """
     new = renamed(projection, "_new")
+    for table in (projection, renamed(projection, "_old")):
+        refuse_dependents(connection, table)
     with connection.transaction():
         connection.execute(query("projection_registry_lock"))
         found = connection.execute(query("build_read"), {"projection": new.name}).fetchone()
@@ -99,6 +101,16 @@ def begin(connection: Connection, projection: Projection[Any], *, fresh: bool) -
         _, encoded, indexes, loaded = found
         parts = {part: (rows, events) for part, rows, events in parts_of(connection, new)}
         return Build(new, Checkpoint.from_json(encoded), indexes, loaded, parts)
+
+
+def refuse_dependents(connection: Connection, table: Projection[Any]) -> None:
+    """Raise `ProjectionError` if something depends on a table that is to be changed for another one, or dropped."""
+    found = connection.execute(query("projection_dependents"), {"table": table.name}).fetchall()
+    if found:
+        raise ProjectionError(
+            f"on {table.name} depends {', '.join(name for (name,) in found)}, which would not go over to another table: "
+            "drop it first, and make it anew afterwards"
+        )
 
 
 def _make(connection: Connection, new: Projection[Any]) -> None:
@@ -160,7 +172,12 @@ def advance(connection: Connection, new: Projection[Any], checkpoint: Checkpoint
 
 
 def remove(connection: Connection, projection: Projection[Any]) -> None:
-    """Drop the table of a build or of a predecessor, if there is one, and forget what is kept of it."""
+    """Drop the table of a build or of a predecessor, if there is one, and forget what is kept of it.
+
+    Raises:
+        ProjectionError: something depends on it.
+    """
+    refuse_dependents(connection, projection)
     connection.execute(query("build_forget"), {"projection": projection.name})
     if table_of(connection, projection) is not None:
         connection.execute(statement("projection_drop", projection))

@@ -13,7 +13,7 @@ from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.applying import apply_events
 from eventlib.projections.parking import parked_counts
-from eventlib.projections.rebuild.build import advance, remove, renamed, take_turn
+from eventlib.projections.rebuild.build import advance, refuse_dependents, remove, renamed, take_turn
 from eventlib.projections.rebuild.catching_up import Logged, catch_up, catch_up_with_log
 from eventlib.projections.statements import statement
 from eventlib.projections.tables import ProjectionTable, key_of, table_of
@@ -43,6 +43,9 @@ def cut_over(
     Args:
         even_if_parked: do so although more aggregates are left behind than before.
 
+    Raises:
+        ProjectionError: something depends on the present table.
+
     Returns:
         Whether it was done: not if more aggregates are left behind than before.
     """
@@ -58,6 +61,8 @@ def cut_over(
         generation, paused_since = 1, None
         if present is not None:
             generation, paused_since = present.generation + 1, present.paused_since
+            refuse_dependents(connection, projection)
+            _grant_the_same(connection, projection, new)
             _keep(connection, old, checkpoint)
             _rename(connection, projection, old, present.generation, None)
         _rename(connection, new, projection, generation, paused_since)
@@ -74,11 +79,13 @@ def rollback(owner_url: str, projection: Projection[Any]) -> None:
         owner_url: of the database, for the role that owns the schema.
 
     Raises:
-        ProjectionError: there is none, another version of the fold has made it, or a rebuild is under way.
+        ProjectionError: there is none, another version of the fold has made it, a rebuild is under way, or something depends
+            on the present table.
     """
     old = renamed(projection, "_old")
     with Store.open(owner_url, f"eventlib rollback of {projection.name}") as store:
         take_turn(store.connection, projection)
+        refuse_dependents(store.connection, projection)
         kept = table_of(store.connection, old)
         if kept is None:
             raise ProjectionError(f"no table of {projection.name} was kept: nothing was rebuilt, or it was discarded")
@@ -116,6 +123,7 @@ def _put_back(store: Store, projection: Projection[Any], checkpoint: Checkpoint)
         present = _locked(connection, projection)
         assert present is not None
         catch_up_with_log(store, old, checkpoint, partial(_keep, connection, old))
+        _grant_the_same(connection, projection, old)
         remove(connection, projection)
         _rename(connection, old, projection, present.generation + 1, present.paused_since)
         connection.execute(query("projection_forget"), {"projection": old.name})
@@ -137,6 +145,14 @@ def discard(connection: Connection, projection: Projection[Any]) -> bool:
 def _keep(connection: Connection, old: Projection[Any], checkpoint: Checkpoint) -> None:
     """Note up to where in the log a table that was replaced has been brought up to date."""
     connection.execute(query("predecessor_write"), {"projection": old.name, "checkpoint": checkpoint.to_json()})
+
+
+def _grant_the_same(connection: Connection, present: Projection[Any], other: Projection[Any]) -> None:
+    """Grant everybody the rights on another table that they have on the present one."""
+    for (grant,) in connection.execute(
+        query("projection_rights"), {"table": present.name, "other": other.name}
+    ).fetchall():
+        connection.execute(grant)
 
 
 def _locked(connection: Connection, projection: Projection[Any]) -> ProjectionTable | None:
