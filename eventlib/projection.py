@@ -16,7 +16,8 @@ from eventlib.events import Event, Recorded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,35}(_new|_old)?")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,35}")
+_OF_REBUILDS = ("_new", "_old")
 
 Row = msgspec.Struct | dict[str, Any]
 """The columns of one row but `projected_at`, by name; all rows of a projection have the same ones."""
@@ -27,7 +28,7 @@ class Projection(Generic[S]):
     """A read model with one row an aggregate.
 
     Attributes:
-        name: of the projection, of its table, and of its consumer group.
+        name: of the projection, of its table, and of its consumer group; does not end in `_new` or `_old`.
         aggregate: whose events it folds.
         initial: the class of the folded state; called without arguments it makes the state before the first event.
         fold: `(state, recorded event) -> state`; or else
@@ -62,6 +63,10 @@ class Projection(Generic[S]):
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise SettingsError(f"a projection's name is made of 1 to 36 small letters, digits and _: {self.name!r}")
+        if self.name.endswith(_OF_REBUILDS):
+            raise SettingsError(
+                f"a projection's name does not end in _new or _old, as tables that rebuilds make and drop do: {self.name}"
+            )
         if (self.fold is None) == (self.evolve is None):
             raise SettingsError(f"projection {self.name} has either a fold or an evolve")
         wanted = self.aggregate.kinds if self.events is None else frozenset(self.events)

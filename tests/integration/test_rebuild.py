@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import random
 import signal
 import threading
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventlib.aggregate import Aggregate
-from eventlib.errors import ProjectionError
+from eventlib.errors import ProjectionError, SettingsError
 from eventlib.events import Event, Recorded
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
@@ -645,6 +646,37 @@ def test_a_long_reader_delays_the_cut_over_and_nobody_else(
     other_connection.execute("COMMIT")
     waiting.join(60)
     assert not waiting.is_alive() and holds(store, MY_ORDERS, 1)
+
+
+def test_a_fold_in_sql_that_does_not_work_is_named(
+    store: Store, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ordered(store, 1)
+    typo = replace(ORDER_TRACKING, sql_fold="SELECT nonsense FROM {partition}")
+    assert rebuild(database_url, typo, processes=1).parked == 0 and holds(store, ORDER_TRACKING, 1)
+    assert len(caplog.messages) == STORE_PARTITIONS
+    assert all("loaded again in a slower way: column" in message for message in caplog.messages)
+    caplog.clear()
+    rebuild(database_url, ORDER_TRACKING, processes=1)
+    assert not caplog.messages
+
+
+def test_a_process_that_is_killed_while_it_loads_is_told_in_words(store: Store, database_url: str) -> None:
+    ordered(store, 5)
+
+    def kill(doing: str, done: int, of: int) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(ProjectionError, match="a process that was loading my_orders_new has ended before its work"):
+        rebuild(database_url, MY_ORDERS, processes=2, progress=kill)
+    assert rebuild(database_url, MY_ORDERS, processes=2).parked == 0 and holds(store, MY_ORDERS, 5)
+
+
+@pytest.mark.parametrize("name", ["orders_new", "orders_old"])
+def test_a_name_of_which_a_rebuild_would_drop_the_table_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="does not end in _new or _old"):
+        replace(MY_ORDERS, name=name)
 
 
 def test_a_projection_is_found_by_other_processes_by_its_name() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,14 @@ class Build:
 
 def renamed(projection: Projection[Any], suffix: str) -> Projection[Any]:
     """The same projection with another table: `_new` is being filled, `_old` was replaced."""
-    return dataclasses.replace(projection, name=projection.name + suffix)
+    return with_table(projection, projection.name + suffix)
+
+
+def with_table(projection: Projection[Any], table: str) -> Projection[Any]:
+    """The same projection with another table, of a name that a projection cannot have."""
+    other = copy.copy(projection)
+    object.__setattr__(other, "name", table)
+    return other
 
 
 def digest_of(projection: Projection[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BATCH_EVENTS = 5_000
 
 Advance = Callable[[int], None]
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -42,7 +45,7 @@ def load_part(
     """Load one partition of the log, all of it or nothing.
 
     The quickest way that the projection offers is tried first. When an event or a row makes trouble there, all is done again
-    in the way that finds out which, and leaves only that aggregate behind.
+    in the way that finds out which, and leaves only that aggregate behind; why is logged.
 
     Args:
         reader: busy with the log meanwhile.
@@ -67,9 +70,12 @@ def load_part(
                 break
             except psycopg.OperationalError:
                 raise
-            except Exception:
+            except Exception as error:
                 if way is ways[-1]:
                     raise
+                log.warning(
+                    "%s: %s is loaded again in a slower way: %s", new.name, partition, str(error).strip() or repr(error)
+                )
         writer.execute(query("build_part_end"), {**claim, "rows": rows, "events": events})
     return Loaded(rows, events)
 

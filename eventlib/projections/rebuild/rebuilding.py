@@ -18,7 +18,8 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass, replace
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
@@ -28,7 +29,7 @@ import psycopg
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked_counts
-from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn
+from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn, with_table
 from eventlib.projections.rebuild.catching_up import catch_up
 from eventlib.projections.rebuild.comparison import Comparison, compare
 from eventlib.projections.rebuild.cut_over import cut_over
@@ -96,7 +97,8 @@ def rebuild(
             then as with `hold`.
 
     Raises:
-        ProjectionError: another rebuild of the same projection is under way, or the role does not own the schema.
+        ProjectionError: another rebuild of the same projection is under way, the role does not own the schema, the new table
+            cannot be made beside the present one, something depends on that, or a process that loads was killed.
     """
     with Store.open(owner_url, f"eventlib rebuild of {projection.name}") as store:
         connection = store.connection
@@ -171,9 +173,16 @@ def _load(connection: Connection, owner_url: str, build: Build, processes: int |
         return
     context = multiprocessing.get_context("spawn")
     counter: Synchronized[int] = context.Value("q", before)
-    with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
-        running = [pool.submit(_load_mine, partition) for partition in left]
-        _await(pool, running, lambda: progress("loading", counter.value, of))
+    try:
+        with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
+            running = [pool.submit(_load_mine, partition) for partition in left]
+            _await(pool, running, lambda: progress("loading", counter.value, of))
+    except BrokenProcessPool:
+        raise ProjectionError(
+            f"a process that was loading {build.projection.name} has ended before its work was done: killed, out of memory, "
+            "or it could not begin, as it has said itself then. Partitions that are loaded are kept: rebuild again to go "
+            "on, perhaps with fewer --processes"
+        ) from None
 
 
 def _load_in_threads(
@@ -235,7 +244,7 @@ def place_of(projection: Projection[Any]) -> tuple[str, str] | None:
     functions = [one for one in (projection.fold, projection.row, projection.evolve) if one is not None]
     for module in dict.fromkeys([*(one.__module__ for one in functions), projection.initial.__module__]):
         for name, value in vars(sys.modules[module]).items():
-            if isinstance(value, Projection) and replace(value, name=projection.name) == projection:
+            if isinstance(value, Projection) and with_table(value, projection.name) == projection:
                 return (module, name) if module != "__main__" else None
     return None
 
@@ -249,7 +258,7 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
     module, attribute = place
-    projection = replace(getattr(importlib.import_module(module), attribute), name=name)
+    projection = with_table(getattr(importlib.import_module(module), attribute), name)
     _mine.update(
         projection=projection,
         reader=_reader(owner_url),
