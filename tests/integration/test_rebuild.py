@@ -601,6 +601,7 @@ class Longer(MyOrder, frozen=True):
         _Changed("definition", MY_ORDERS.definition + ";"),
         _Changed("sql_fold", "SELECT"),
         _Changed("initial", Longer),
+        _Changed("row", MY_ORDERS.row_of),
         _Changed("events", (e.OrderPlaced,)),
         _Changed("aggregate", replace(ORDER, upcasters=ORDER.upcasters[:1])),
         _Changed("aggregate", replace(ORDER, state_version=99)),

@@ -54,13 +54,15 @@ def with_table(projection: Projection[Any], table: str) -> Projection[Any]:
 
 
 def digest_of(projection: Projection[Any]) -> str:
-    """A digest of all that a projection declares; what its functions do escapes it."""
+    """A digest of all that a projection declares, with the names of its functions; what they do escapes it."""
+    functions = (projection.fold, projection.evolve, projection.row)
     declared = {
         "version": projection.version,
         "definition": projection.definition,
         "key": projection.key,
         "sql_fold": projection.sql_fold,
         "state": msgspec.json.schema(projection.initial),
+        "functions": [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in functions],
         "wanted": sorted(kind.__name__ for kind in projection.wanted),
         "shapes": sorted(projection.aggregate.shapes),
         "aggregate": [projection.aggregate.name, projection.aggregate.state_schema],
