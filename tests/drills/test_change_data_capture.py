@@ -14,7 +14,6 @@ import pytest
 
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import ServiceUnavailable, SettingsError
-from eventlib.orders import ORDER
 from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.outbox.cdc import publisher, slot_status
 from eventlib.outbox.relay import Relay
@@ -48,6 +47,10 @@ def ordered(store: Store, number: int) -> list[UUID]:
     for order_id in orders:
         execute(store, order_id, *CART)
     return orders
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def depth(store: Store) -> int:
@@ -183,20 +186,60 @@ def test_without_relays_that_finish_nothing_is_handed_over(
     ordered(store, 1)
     with pytest.raises(ServiceUnavailable, match="the relays go on publishing"):
         cdc_up(store.connection, kafka_connect, database_url, kafka, ["order"], TOPIC_PARTITIONS)
-    assert publisher(store.connection) == "relay"
+    assert publisher(store.connection) == "relay" and not slot_status(store.connection).exists
     with pytest.raises(SettingsError, match="knows nothing of EVENTLIB_KAFKA_OPTIONS"):
         secured = KafkaAddress(kafka.bootstrap, {"client.id": "me"})
         cdc_up(store.connection, kafka_connect, database_url, secured, ["order"], TOPIC_PARTITIONS)
 
 
-def test_the_configuration_for_a_connect_of_ones_own_has_no_password(eventlib_environment: dict[str, str]) -> None:
+def test_offsets_of_an_earlier_slot_do_not_count(
+    store: Store,
+    database_url: str,
+    kafka: KafkaAddress,
+    kafka_connect: EmbeddedConnect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def up() -> None:
+        cdc_up(store.connection, kafka_connect, database_url, kafka, ["order"], TOPIC_PARTITIONS)
+
+    up()
+    ordered(store, 1)
+    wait_for(lambda: len(contents(kafka)) == len(CART), 60)
+    wait_for(lambda: kafka_connect._folder.joinpath("offsets").exists())
+    cdc_down(store.connection, kafka_connect)
+    with connect(database_url) as connection:
+        relay = Relay(connection, kafka, TOPIC_PARTITIONS)
+        ordered(store, 1)
+        relay.publish_batch()
+        relay.close()
+    store.connection.execute("SELECT pg_switch_wal()")
+    store.connection.execute("CHECKPOINT")
+    # Cut after the relays have let go, and before the connector starts.
+    with monkeypatch.context() as cut:
+        cut.setattr(EmbeddedConnect, "run_connector", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            up()
+    assert publisher(store.connection) == "cdc"
+    ordered(store, 1)
+    up()
+    wait_for(lambda: len(contents(kafka)) == 3 * len(CART), 60)
+    assert cdc_status(store.connection, kafka_connect).problems == []
+
+
+def test_the_configuration_for_a_connect_of_ones_own_has_no_password(
+    store: Store, database_url: str, eventlib_environment: dict[str, str]
+) -> None:
     url = "postgresql://me:secret@db.example:5433/shop?sslmode=require"
     assert database_properties(url)["database.password"] == "secret"
     assert (
         database_properties(url)["database.sslmode"] == "require"
         and database_properties(url)["database.port"] == "5433"
     )
-    shown = eventlib(eventlib_environment, "cdc", "config")
+    store.connection.execute("UPDATE outbox_publisher SET publisher = 'cdc', slot = 'eventlib_outbox_some'")
+    environment = {**eventlib_environment, "EVENTLIB_DATABASE_OWNER_URL": f"{database_url}&password=secret"}
+    shown = eventlib(environment, "cdc", "config")
+    assert "secret" not in shown.stdout
     config = json.loads(shown.stdout)["config"]
-    assert config["database.password"] == "${env:EVENTLIB_CDC_PASSWORD}" and ORDER.name
+    assert config["database.password"] == "${env:EVENTLIB_CDC_PASSWORD}"
+    assert config["slot.name"] == config["topic.prefix"] == "eventlib_outbox_some"
     assert config["transforms.outbox.route.topic.replacement"] == "${routedByValue}.events"

@@ -175,7 +175,7 @@ SMALL = {
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
     "outbox_hold", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
-    "cdc_may_bound", "cdc_places", "cdc_publication", "cdc_publish", "cdc_slot", "cdc_slot_create", "cdc_slot_drop",
+    "cdc_may_bound", "cdc_places", "cdc_publication", "cdc_publish", "cdc_slot", "cdc_slot_create", "cdc_slots_drop",
     "outbox_snapshot", "publisher_set", "relay_shards_owned",
     "lag_write", "build_advance", "build_begin", "build_forget", "build_part_begin", "build_part_end", "build_parts",
     "build_read", "partition_sizes", "predecessor_read", "predecessor_write", "projection_drop", "projection_forget",
