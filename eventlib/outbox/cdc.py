@@ -123,8 +123,14 @@ def connector_config(log: UUID, slot: str, database: dict[str, str], topic_parti
         "key.converter": _STRINGS,
         "value.converter": _STRINGS,
         "header.converter": _STRINGS,
+        # Topics of events as a relay would create them; that of the heartbeats need keep nothing for ever.
         "topic.creation.default.replication.factor": "-1",
         "topic.creation.default.partitions": str(topic_partitions),
+        "topic.creation.default.retention.ms": "-1",
+        "topic.creation.groups": "heartbeats",
+        "topic.creation.heartbeats.include": "__debezium-heartbeat.*",
+        "topic.creation.heartbeats.partitions": "1",
+        "topic.creation.heartbeats.retention.ms": str(24 * 60 * 60 * 1000),
         # A producer that keeps order through its own retries, and gives up as late as a relay's.
         "producer.override.acks": "all",
         "producer.override.enable.idempotence": "true",

@@ -30,7 +30,9 @@ class Reader:
         number = (high << 32) + low
         self._connection.put_copy_data(pack("!cqqqqb", b"r", number, number, number, 0, 0))
         self._connection.flush()
-        confirmed = "SELECT confirmed_flush_lsn = %s::pg_lsn FROM pg_replication_slots WHERE database = current_database()"
+        confirmed = (
+            "SELECT confirmed_flush_lsn = %s::pg_lsn FROM pg_replication_slots WHERE database = current_database()"
+        )
         wait_for(lambda: store.connection.execute(confirmed, [place]).fetchall() == [(True,)])
 
 
