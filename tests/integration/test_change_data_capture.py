@@ -13,7 +13,7 @@ import pytest
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.errors import ServiceUnavailable
-from eventlib.outbox.cdc import hand_over_to_cdc, publisher, slot_status
+from eventlib.outbox.cdc import hand_over_to_cdc, hand_over_to_relays, publisher, slot_status
 from eventlib.outbox.relay import Relay
 from eventlib.outbox.status import outbox_status
 from eventlib.pipeline.change_data_capture import cdc_config, cdc_down, cdc_status, cdc_up
@@ -195,3 +195,16 @@ def test_who_may_not_bound_what_the_server_keeps_is_told(own_server: str, kafka:
             assert "kept without bound" in eventlib(environment, "cdc", "status").stdout
         finally:
             assert eventlib(environment, "cdc", "down").returncode == 0
+
+
+def test_nothing_is_parked_while_change_data_capture_publishes(
+    cdc_store: Store, eventlib_environment: dict[str, str]
+) -> None:
+    hand_over_to_cdc(cdc_store.connection)
+    order_id = str(uuid4())
+    refused = eventlib(eventlib_environment, "outbox", "park", order_id, "--reason", "a look first")
+    assert refused.returncode == 1 and f"{order_id} is not parked" in refused.stderr and "parked" not in refused.stdout
+    assert not outbox_status(cdc_store.connection).held
+    hand_over_to_relays(cdc_store.connection)
+    parked = eventlib(eventlib_environment, "outbox", "park", order_id, "--reason", "a look first")
+    assert parked.returncode == 0 and f"{order_id} is parked" in parked.stdout
