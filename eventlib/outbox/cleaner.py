@@ -39,9 +39,8 @@ class Cleaner:
         self._looks.append((snapshot, _number(place)))
         published = [before for before, there in self._looks if there <= _number(confirmed)] if is_read else []
         self._looks = self._looks[len(published) :]
-        if (
-            len(self._looks) > REMEMBERED
-        ):  # every other one: without the oldest, a reader far behind would never get there
+        if len(self._looks) > REMEMBERED:
+            # Every other one: without the oldest, a reader far behind would never get there.
             self._looks = self._looks[::2]
         if not published:
             return 0
