@@ -101,6 +101,7 @@ class Relay:
         self._keep_leases(at_once=True)
         fetched = 1
         while (fetched or self._sender.on_the_way) and not stop:
+            self._keep_leases()
             fetched = self._fetch_and_send(stop)
             if self._take_note(0 if fetched else 0.1, stop):
                 fetched = 1

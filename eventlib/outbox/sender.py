@@ -14,7 +14,7 @@ from eventlib.streaming.messages import outgoing_message
 from eventlib.tracing import record, tracing
 
 MAX_ROWS, MAX_BYTES = 10_000, 64 * 2**20
-"""What may be with Kafka and not yet forgotten in the outbox."""
+"""With so much at Kafka that is not yet forgotten in the outbox, no more is fetched."""
 
 ALONE_AT_ONCE = 50
 ALONE_S = 1.0
@@ -73,13 +73,13 @@ class Sender:
         """Hand rows to Kafka. Behind one that failed, nothing more of its aggregate is sent.
 
         Returns:
-            Whether all were dealt with. If not, there is no room for the rest, or no use in it: it has to be fetched again.
+            Whether all were dealt with. If not, the queue is full or of no more use: the rest has to be fetched again.
         """
         alone = 0
         for row in rows:
             if row.aggregate_id in self._first_failed:
                 continue
-            if self.broken is not None or not self.has_room or alone == ALONE_AT_ONCE:
+            if self.broken is not None or alone == ALONE_AT_ONCE:
                 return False
             if row.id in self.suspects:
                 alone += 1
