@@ -34,7 +34,8 @@ class Projection(Generic[S]):
         fold: `(state, recorded event) -> state`; or else
         evolve: `(state, event) -> state`, for who does not ask when, by whom or at which version: quicker to rebuild.
         definition: the statements that make the table, which stands in them as `{table}`. It has the columns of a row, and
-            `key uuid PRIMARY KEY`, `last_event_version integer`, `projected_at timestamptz`, `snapshot jsonb`, all NOT NULL.
+            `key uuid PRIMARY KEY`, `last_event_version integer`, `projected_at timestamptz`, `snapshot json`, all NOT NULL.
+            The state goes on from `snapshot`: `jsonb` does not keep the order of keys.
         key: the column of the aggregate's id.
         version: raised whenever the fold or the table changes, so that no row of before is taken for one of today; a rebuild
             then makes the table anew. Part of the ETag of every read.

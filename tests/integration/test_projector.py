@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import re
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Producer
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 
+from eventlib.aggregate import Aggregate
 from eventlib.errors import ProjectionError, TopicError
-from eventlib.events import Recorded
+from eventlib.events import Event, Recorded, Stored
 from eventlib.orders import ORDER
+from eventlib.orders import events as e
 from eventlib.orders.order import Order, evolve
 from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.projection import Projection
+from eventlib.projections.applying import apply_events
 from eventlib.projections.parking import Poison, Replayed, park, parked, replay_parked
 from eventlib.projections.projector import Projector
 from eventlib.projections.rebuild import rebuild
@@ -36,7 +41,7 @@ from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.messages import TOPIC, messages_of
-from tests.orders import CART, USER, execute
+from tests.orders import CART, USER, execute, metadata
 from tests.running import running
 from tests.waiting import wait_for
 
@@ -306,6 +311,57 @@ def test_every_read_model_is_what_its_fold_says(
     Projector(store.connection, kafka, TOPIC_PARTITIONS, projection).apply(messages_of(kafka))
     result = verify(store, projection)
     assert (result.aggregates, result.equal, result.behind, result.orphans) == (len(CART), len(CART), 0, [])
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An event of the log, as it comes into a projection."""
+
+    stored: Stored
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return self.stored.aggregate_id
+
+    @property
+    def version(self) -> int:
+        return self.stored.version
+
+    @property
+    def place(self) -> str:
+        return "the log"
+
+    def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]:
+        return aggregate.recorded(self.stored)
+
+
+# Names of different lengths, in an order that jsonb would change.
+NAMES = st.sampled_from(["WIDGET-42", "LAMP-7", "A", "ZZ"])
+EVENTS = st.one_of(
+    st.sampled_from(ORDER.examples),
+    st.builds(e.OrderItemAdded, NAMES, st.integers(1, 3), st.integers(0, 10_000), st.just("me")),
+    st.builds(e.OrderItemRemoved, NAMES, st.just("me")),
+    st.builds(e.PaymentAuthorized, NAMES, st.just("visa"), st.integers(1, 10_000)),
+)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(EVENTS, min_size=5, max_size=15))
+@example(
+    history=[e.OrderItemAdded("WIDGET-42", 1, 1, "me"), e.OrderItemAdded("LAMP-7", 1, 1, "me"), e.OrderSubmitted(2)]
+)
+def test_events_that_come_one_by_one_make_the_row_that_the_log_says(
+    store: Store, projection: Projection[Any], history: list[Event]
+) -> None:
+    # Whatever is in the log: decide has not made these, and evolve takes any event in any state.
+    order_id = uuid4()
+    store.append(ORDER, order_id, 0, history, metadata())
+    for stored in store.read_stored(ORDER, order_id):
+        with store.connection.transaction():
+            apply_events(store, projection, [Logged(stored)])
+    compared = reconcile(store, projection, order_id)
+    assert compared.projected_version == len(history) and not compared.differing
 
 
 def test_the_verification_leaves_no_id_out(store: Store, database_url: str) -> None:

@@ -579,8 +579,8 @@ def test_a_rebuild_of_another_version_or_a_fresh_one_begins_anew(store: Store, d
     ordered(store, 2)
     rebuild(database_url, MY_ORDERS, processes=1, hold=True)
     assert rebuild(database_url, MY_ORDERS, processes=1, hold=True, fresh=True).resumed == 0
-    assert rebuild(database_url, replace(MY_ORDERS, version=2), processes=1).resumed == 0
-    assert check_table(store.connection, replace(MY_ORDERS, version=2))
+    assert rebuild(database_url, replace(MY_ORDERS, version=3), processes=1).resumed == 0
+    assert check_table(store.connection, replace(MY_ORDERS, version=3))
 
 
 @dataclass(frozen=True)
