@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
-from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
+from eventlib.streaming.topics import TopicWatch, ensure_topic, topic_id, topic_of
 
 POLL_S = 0.1
+
+log = logging.getLogger(__name__)
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -64,6 +67,7 @@ class TopicReader:
         self._admin = reach(kafka)
         ensure_topic(self._admin, self.topic, topic_partitions)
         self._topic_id = topic_id(self._admin, self.topic)
+        self._watch = TopicWatch(self._admin, self.topic)
         self._source = source_of(log_id(connection))
         self._paused = False
 
@@ -83,8 +87,15 @@ class TopicReader:
         (member.pause if paused else member.resume)(member.assignment())
 
     def poll(self, member: Consumer, limit: int) -> list[Message]:
-        """The next messages, as soon as there are some; none after `POLL_S`."""
-        return next_messages(member, limit, POLL_S)
+        """The next messages, as soon as there are some; none after `POLL_S`, nor when the topic was made anew."""
+        known = self._topic_id
+        messages = next_messages(member, limit, POLL_S)  # may call `_resume`, which may learn of another topic
+        if self._topic_id == known and self._watch.answer() in (None, known):
+            return messages
+        # Deleted and made again: what was consumed may be of the old one, and a position in that one means nothing now.
+        log.warning("%s: %s was made anew, and is read from its beginning", self.group, self.topic)
+        self.return_to_offsets(member)
+        return []
 
     def rewind(self, member: Consumer, messages: Sequence[Message]) -> None:
         """Have these messages, the last ones that were asked for, come again."""

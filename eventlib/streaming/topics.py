@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from eventlib.errors import ServiceUnavailable
 
 TIMEOUT_S = 15.0
+WATCH_S = 1.0
 
 # A topic that was just created, or a broker that was just restarted, has no leader for a moment.
 _soon = retry(
@@ -59,6 +62,29 @@ def topic_id(admin: AdminClient, topic: str) -> str:
         return _topic_id(admin, topic)
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be described: {error.args[0].str()}") from None
+
+
+class TopicWatch:
+    """Asks for the id of a topic every second and never waits for the answer, so a broker that is away holds up nobody."""
+
+    def __init__(self, admin: AdminClient, topic: str) -> None:
+        self._admin = admin
+        self._topic = topic
+        self._asked: Future[TopicDescription] | None = None
+        self._asked_at = 0.0
+
+    def answer(self) -> str | None:
+        """The id, once each time that the broker has said it; else None."""
+        asked, answered = self._asked, None
+        if asked is not None and asked.done():
+            self._asked = None
+            if asked.exception() is None:  # else the broker is away, or there is no such topic for a moment
+                answered = str(asked.result().topic_id)
+        if self._asked is None and time.monotonic() - self._asked_at >= WATCH_S:
+            self._asked_at = time.monotonic()
+            topics = TopicCollection([self._topic])
+            self._asked = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S)[self._topic]
+        return answered
 
 
 def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:

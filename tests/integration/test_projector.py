@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
@@ -39,6 +42,7 @@ from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
+from eventlib.streaming.topics import TopicWatch, group_members
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.messages import TOPIC, messages_of
 from tests.orders import CART, USER, execute, metadata
@@ -157,6 +161,44 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         Relay(connection, kafka, TOPIC_PARTITIONS).publish_batch()
     project_all(store, kafka, Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS))
     assert verify(store, ORDER_PROJECTIONS).equal == 2
+
+
+@pytest.mark.parametrize("watch_s", [0.1, 1e9], ids=["by looking", "when another joins"])
+def test_a_topic_made_anew_under_a_projector_is_read_from_its_beginning(
+    store: Store, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch, watch_s: float
+) -> None:
+    monkeypatch.setattr("eventlib.streaming.topics.WATCH_S", watch_s)
+
+    def publish(orders: int) -> None:
+        with connect(database_url) as connection:
+            relay = Relay(connection, kafka, TOPIC_PARTITIONS)
+            published(store, relay, orders)
+            relay.close()
+
+    def equal(orders: int) -> bool:
+        result = verify(store, ORDER_PROJECTIONS)
+        return (result.equal, result.behind) == (orders, 0)
+
+    def projecting(connection: Connection) -> AbstractContextManager[None]:
+        return running(Projector(connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS))
+
+    with connect(database_url) as first, connect(database_url) as second, projecting(first):
+        publish(3)
+        wait_for(lambda: equal(3))
+        delete_topics(kafka)
+        publish(40)
+        if watch_s < 1:
+            wait_for(lambda: equal(43))
+        with projecting(second):
+            wait_for(lambda: group_members(reach(kafka), ["order_projections"])["order_projections"] == 2)
+            publish(20)
+            wait_for(lambda: equal(63))
+
+
+def test_nobody_waits_for_a_broker_that_does_not_say_which_topic_it_has() -> None:
+    watch = TopicWatch(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}), TOPIC)
+    began = time.monotonic()
+    assert (watch.answer(), watch.answer()) == (None, None) and time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(
