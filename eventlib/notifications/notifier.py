@@ -19,7 +19,7 @@ from eventlib.notifications.delivery import Delivery
 from eventlib.notifications.gateways import Gateway, Push
 from eventlib.projections.topic_reader import TopicReader, Unreadable
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, again
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
@@ -127,15 +127,17 @@ class Notifier(Generic[S]):
             unreadable += batch.unreadable
             done += 1
         if done:
-            with self._connection.transaction():
-                if late:
-                    self._connection.execute(
-                        query("notifications_expire"), {"late": msgspec.json.encode(late).decode()}
-                    )
-                self._reader.record(next_offsets, unreadable)
+            self._record(next_offsets, unreadable, late)
         for skipped in unreadable:
             log.error("%s: skipped: %s", self._reader.group, skipped.error)
         return done, problem
+
+    @again
+    def _record(self, next_offsets: dict[int, int], unreadable: Sequence[Unreadable], late: Sequence[Late]) -> None:
+        with self._connection.transaction():
+            if late:
+                self._connection.execute(query("notifications_expire"), {"late": msgspec.json.encode(late).decode()})
+            self._reader.record(next_offsets, unreadable)
 
     def _notify(self, event: IncomingEvent, stop: Stop) -> Late | None:
         """Tell whom it concerns; the event itself when it is too late for that."""

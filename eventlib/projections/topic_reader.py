@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from eventlib.aggregate import Aggregate
 from eventlib.errors import TopicError, UnreadableEvent
 from eventlib.projections.offsets import applied_offsets, record_offsets
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, keep_nobody_waiting
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
@@ -60,6 +60,7 @@ class TopicReader:
         aggregate: Aggregate[Any, Any],
         group: str,
     ) -> None:
+        keep_nobody_waiting(connection)
         self.group = group
         self.topic = topic_of(aggregate.name)
         self._connection = connection

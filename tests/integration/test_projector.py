@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -318,6 +323,60 @@ def test_whoever_catches_up_waits_for_a_projector_that_skips(
             )
             wait_for(lambda: looker.execute(waits).fetchall() == [(1,)])
         thread.join(20)
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+STOPS = """
+import os, signal, sys
+from eventlib.cli import main
+from eventlib.projections import topic_reader
+from eventlib.store import connection
+
+connection.IDLE_IN_TRANSACTION_S = 0.5
+record_offsets = topic_reader.record_offsets
+
+def record_and_stop(*given):
+    recorded = record_offsets(*given)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return recorded
+
+topic_reader.record_offsets = record_and_stop
+sys.argv = ["eventlib", "run", "projector", "order_projections"]
+main()
+"""
+"""A projector that suspends itself in the transaction that has written rows and offsets."""
+
+
+def test_a_projector_that_is_suspended_in_its_transaction_lets_go_of_its_rows(
+    store: Store, relay: Relay, projector: OrderProjector, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    published(store, relay)
+    command = [sys.executable, "-c", STOPS]
+    suspended = subprocess.Popen(command, env=eventlib_environment, stderr=subprocess.PIPE, text=True)
+    try:
+        status = Path(f"/proc/{suspended.pid}/status")
+        wait_for(lambda: "T (stopped)" in status.read_text())
+        projector.apply(messages_of(kafka))
+        assert verify(store, ORDER_PROJECTIONS).equal == 1
+        suspended.send_signal(signal.SIGCONT)
+        _, said = suspended.communicate(timeout=20)
+    finally:
+        suspended.kill()
+        suspended.wait()
+    assert suspended.returncode == 1 and "the database has ended this session" in said
+
+
+def test_a_projector_waits_for_a_lock_for_a_while_and_then_can_be_stopped(
+    store: Store, relay: Relay, kafka: KafkaAddress, other_connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventlib.store.connection.LOCK_WAIT_S", 0.1)
+    published(store, relay)
+    projector, messages = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS), messages_of(kafka)
+    with other_connection.transaction():
+        other_connection.execute("LOCK TABLE order_projections")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            projector.apply(messages)
+    projector.apply(messages)
     assert verify(store, ORDER_PROJECTIONS).equal == 1
 
 
