@@ -216,15 +216,18 @@ def replay(
     name: Name, aggregate_id: Annotated[UUID | None, typer.Argument(help="Only this aggregate.")] = None
 ) -> None:
     """Bring what a projection has left behind up to date from the log, after the fold was mended. Exit code 1 if some of it
-    stays behind."""
-    stays = 0
+    stays behind, or what was named is not left behind."""
+    failed = 0
     with opened_store() as store:
         wanted = None if aggregate_id is None else [aggregate_id]
         for one in replay_parked(store, projection_named(name), wanted):
-            stays += one.error is not None
-            now = f"still parked: {one.error}" if one.error else f"at version {one.version}"
+            failed += one.error is not None or one.version is None
+            if one.error is not None:
+                now = f"still parked: {one.error}"
+            else:
+                now = "not parked: nothing was done" if one.version is None else f"at version {one.version}"
             results.print(f"{one.aggregate_id} is {now}")
-    raise typer.Exit(1 if stays else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command(name="pause")

@@ -12,6 +12,7 @@ from typing import Any, Generic
 import msgspec
 from confluent_kafka import Message
 
+from eventlib.codec import storable
 from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable
 from eventlib.events import Event, Recorded
 from eventlib.notification import Notice, Notifications, S
@@ -205,7 +206,8 @@ class Notifier(Generic[S]):
         self._settle(about, "failed", error)
 
     def _settle(self, about: dict[str, Any], state: str, error: str | None) -> None:
-        self._connection.execute(query("notification_settle"), {**about, "state": state, "error": error})
+        said = None if error is None else storable(error)
+        self._connection.execute(query("notification_settle"), {**about, "state": state, "error": said})
 
 
 class _NotSaid(Exception):

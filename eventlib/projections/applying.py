@@ -18,7 +18,7 @@ from eventlib.errors import EventlibError, ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.parking import Poison, park
-from eventlib.projections.rows import read_states, write_rows
+from eventlib.projections.rows import REFUSALS, decoded_state, read_states, write_rows
 from eventlib.projections.tables import gate
 from eventlib.store.event_store import Store
 
@@ -113,10 +113,18 @@ class _Application(Generic[S]):
         for aggregate_id, events in by_aggregate.items():
             if aggregate_id in behind:
                 continue
-            before, state = present.get(aggregate_id) or (0, self._projection.initial())
-            folded = _Folded(before, state)
+            before, encoded = present.get(aggregate_id, (0, None))
+            new = [event for event in events if event.version > before]
+            if not new:
+                continue
+            at_once = Poison(aggregate_id, before + 1, new[0].place, "")
             try:
-                self._fold(aggregate_id, folded, events)
+                folded = _Folded(before, decoded_state(self._projection, encoded))
+            except ProjectionError as error:
+                poison[aggregate_id] = msgspec.structs.replace(at_once, error=str(error))
+                continue
+            try:
+                self._fold(aggregate_id, folded, new)
             except _CannotTake as problem:
                 poison[aggregate_id] = problem.poison
             if folded.version > before:
@@ -124,10 +132,10 @@ class _Application(Generic[S]):
                     row = self._projection.row_of(aggregate_id, folded.state, folded.version)
                 except Exception as error:
                     reason = f"its state at version {folded.version} does not become a row: {error!r}"
-                    poison[aggregate_id] = Poison(aggregate_id, before + 1, events[0].place, reason)
+                    poison[aggregate_id] = msgspec.structs.replace(at_once, error=reason)
                 else:
-                    candidates.append(_Candidate(row, Poison(aggregate_id, before + 1, events[0].place, "")))
-                    by_version = {event.version: event for event in events if before < event.version <= folded.version}
+                    candidates.append(_Candidate(row, at_once))
+                    by_version = {event.version: event for event in new if event.version <= folded.version}
                     news[aggregate_id] = list(by_version.values())
         refused = {one.aggregate_id: one for one in self._write(candidates)}
         visible = [event for aggregate_id in news.keys() - refused.keys() for event in news[aggregate_id]]
@@ -141,7 +149,7 @@ class _Application(Generic[S]):
             with self._connection.transaction():
                 write_rows(self._connection, self._projection, [one.row for one in candidates])
             return []
-        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+        except (*REFUSALS, TypeError, ValueError) as error:
             if len(candidates) == 1:
                 return [
                     msgspec.structs.replace(one.if_refused, error=f"the table refuses its row: {str(error).strip()}")
@@ -166,6 +174,9 @@ class _Application(Generic[S]):
                 reason = str(error) if known else f"it cannot be folded: {error!r}"
                 raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason)) from error
             if not in_order:
+                if self._store.version(aggregate_id) >= event.version:
+                    reason = f"the log has no version {folded.version + 1} of it, and has later ones"
+                    raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason))
                 raise ProjectionError(
                     f"{self._projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
                     f"nothing after version {folded.version}: the database was set back to an earlier state"
@@ -179,10 +190,10 @@ class _Application(Generic[S]):
                 state = self._projection.apply(state, recorded)
             folded.state, folded.version = state, version
 
-    def _missing(self, aggregate_id: UUID, after: int, until: int) -> list[Recorded[Event]]:
+    def _missing(self, aggregate_id: UUID, after: int, until: int) -> Iterable[Recorded[Event]]:
         if after == until:
-            return []
+            return ()
         log.warning(
             "%s: versions %d to %d of %s come from the log", self._projection.name, after + 1, until, aggregate_id
         )
-        return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))
+        return self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until)

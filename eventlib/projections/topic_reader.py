@@ -13,6 +13,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from eventlib.aggregate import Aggregate
+from eventlib.codec import storable
 from eventlib.errors import TopicError, UnreadableEvent
 from eventlib.projections.offsets import applied_offsets, record_offsets
 from eventlib.store.connection import Connection, keep_nobody_waiting
@@ -131,7 +132,7 @@ class TopicReader:
             try:
                 event = incoming_event(message)
             except UnreadableEvent as problem:
-                batch.unreadable.append(Unreadable(partition, offset, str(problem)))
+                batch.unreadable.append(Unreadable(partition, offset, storable(str(problem))))
                 continue
             if event.source != self._source:
                 raise TopicError(

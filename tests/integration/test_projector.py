@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
+import string
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import psycopg
 import pytest
 from confluent_kafka import Producer
@@ -24,7 +27,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from eventlib.aggregate import Aggregate
-from eventlib.errors import ProjectionError, TopicError
+from eventlib.errors import ProjectionError, TableNotReady, TopicError
 from eventlib.events import Event, Recorded, Stored
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
@@ -45,12 +48,14 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
+from eventlib.store.scan import partitions
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import TopicWatch, group_members
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
-from tests.messages import TOPIC, messages_of
+from tests.messages import TOPIC, messages_of, versions_of
 from tests.orders import CART, USER, execute, metadata
+from tests.processes import eventlib
 from tests.running import running
 from tests.waiting import wait_for
 
@@ -215,8 +220,9 @@ def test_nobody_waits_for_a_broker_that_does_not_say_which_topic_it_has() -> Non
         (str(uuid4()).encode(), None, {"ce_aggregateversion": b"1"}, "no key or no value"),
         (str(uuid4()).encode(), b"{}", {"ce_aggregateversion": b"1"}, "the header 'ce_id' is missing"),
         (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be read"),
+        (str(uuid4()).encode(), b"{}", "NUL", "OrderPlaced"),
     ],
-    ids=["no id", "foreign bytes", "no version", "no value", "no event id", "no JSON"],
+    ids=["no id", "foreign bytes", "no version", "no value", "no event id", "no JSON", "NUL"],
 )
 def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
     store: Store,
@@ -237,7 +243,9 @@ def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
         "ce_schemaversion": b"1",
     }
     whole |= {"ce_time": b"2026-01-01T00:00:00Z", "ce_type": b"OrderPlaced", "metadata": b"{}"}
-    given = whole if headers == "all" else {"ce_source": source, **dict(headers)}  # type: ignore[arg-type]
+    given = whole if isinstance(headers, str) else {"ce_source": source, **headers}
+    if headers == "NUL":
+        given["ce_type"] = b"Order\0Placed"
     stranger = Producer(kafka.configuration())
     stranger.produce(TOPIC, value, key, headers=list(given.items()))
     stranger.flush()
@@ -308,6 +316,95 @@ def test_a_row_that_the_table_refuses_parks_its_aggregate_and_no_other(
     assert (result.equal, result.missing) == (4, [orders[2]])
 
 
+def test_a_state_that_cannot_be_read_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    damaged, healthy = uuid4(), uuid4()
+    for order_id in (damaged, healthy):
+        execute(store, order_id, *CART[:3])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    store.connection.execute("UPDATE order_projections SET snapshot = '{\"status\": 5}' WHERE order_id = %s", [damaged])
+    for order_id in (damaged, healthy):
+        execute(store, order_id, *CART[3:])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    (dead,) = parked(store.connection)
+    assert (dead.aggregate_id, dead.version) == (damaged, 4) and "run `eventlib projections rebuild" in dead.error
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
+    (again,) = replay_parked(store, ORDER_PROJECTIONS)
+    assert again.version == 3 and "cannot be read" in str(again.error) and len(parked(store.connection)) == 1
+    projector.apply(messages_of(kafka))
+
+
+def test_a_row_too_large_for_an_index_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    large, small = uuid4(), uuid4()
+    store.connection.execute("CREATE INDEX ON order_projections ((snapshot ->> 'currency'))")
+    for order_id in (large, small):
+        execute(store, order_id, *CART)
+    relay.publish_batch()
+    noise = "".join(random.choices(string.printable, k=9_000))
+    oversized = replace(
+        ORDER_PROJECTIONS,
+        evolve=lambda order, event: msgspec.structs.replace(evolve(order, event), currency=noise),
+        row=lambda one, order, version: ORDER_PROJECTIONS.row_of(
+            one, order if one == large else msgspec.structs.replace(order, currency="EUR"), version
+        ),
+    )
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, oversized).apply(messages_of(kafka))
+    (dead,) = parked(store.connection)
+    assert dead.aggregate_id == large and "the table refuses its row: index row" in dead.error
+    (again,) = replay_parked(store, oversized)
+    assert "index row" in str(again.error) and reconcile(store, ORDER_PROJECTIONS, small).projected_version == len(CART)
+
+
+def test_a_hole_in_the_log_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    broken, healthy = published(store, relay, 2)
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 5", [broken])
+    messages = [one for one in messages_of(kafka) if versions_of([one]) != {str(broken): [5]}]
+    projector.apply(messages)
+    (dead,) = parked(store.connection)
+    assert (dead.aggregate_id, dead.version) == (broken, 5) and "the log has no version 5" in dead.error
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
+
+
+def test_what_is_not_parked_is_not_replayed(
+    store: Store, relay: Relay, projector: OrderProjector, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    parked_one, other = published(store, relay, 2)
+    park(store.connection, "order_projections", [Poison(parked_one, 1, "here", "a test")])
+    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(other))
+    assert (said.returncode, said.stdout) == (1, f"{other} is not parked: nothing was done\n")
+    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(parked_one))
+    assert (said.returncode, said.stdout) == (0, f"{parked_one} is at version {len(CART)}\n")
+    assert eventlib(eventlib_environment, "projections", "replay", "order_projections").returncode == 0
+
+
+def test_a_replay_writes_nothing_into_a_table_of_another_version(store: Store, relay: Relay) -> None:
+    (order_id,) = published(store, relay)
+    park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
+    with pytest.raises(TableNotReady, match="made by version 1 of it, and this is version 2"):
+        list(replay_parked(store, replace(ORDER_PROJECTIONS, version=2)))
+    assert len(parked(store.connection)) == 1 and verify(store, ORDER_PROJECTIONS).missing == [order_id]
+
+
+def test_a_replay_that_a_cut_over_has_overtaken_claims_nothing(store: Store, relay: Relay, database_url: str) -> None:
+    first, second = published(store, relay, 2)
+    for order_id in (first, second):
+        park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
+    replayed = replay_parked(store, ORDER_PROJECTIONS)
+    assert next(replayed).version == len(CART)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    (rest,) = replayed
+    assert (rest.version, rest.error, parked(store.connection, "order_projections")) == (None, None, [])
+
+
 def test_whoever_catches_up_waits_for_a_projector_that_skips(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
 ) -> None:
@@ -327,7 +424,7 @@ def test_whoever_catches_up_waits_for_a_projector_that_skips(
 
 
 STOPS = """
-import os, signal, sys
+import os, signal, sys, time
 from eventlib.cli import main
 from eventlib.projections import topic_reader
 from eventlib.store import connection
@@ -338,6 +435,7 @@ record_offsets = topic_reader.record_offsets
 def record_and_stop(*given):
     recorded = record_offsets(*given)
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)  # the signal may reach another thread first
     return recorded
 
 topic_reader.record_offsets = record_and_stop
