@@ -89,7 +89,8 @@ def apply_events(store: Store, projection: Projection[Any], events: Iterable[I])
         events: of each aggregate in order, perhaps repeated, perhaps with gaps.
 
     Raises:
-        ProjectionError: the table is another version's, or an event is ahead of the log.
+        TableNotReady: the table is another version's.
+        ProjectionError: an event is ahead of the log.
     """
     by_aggregate: dict[UUID, list[I]] = defaultdict(list)
     for event in events:

@@ -66,7 +66,8 @@ class Projector(Generic[S]):
         """Consume and apply until `stop`, resting while the projection is paused.
 
         Raises:
-            ProjectionError: the table is another version's, or the log was set back.
+            TableNotReady: the table is another version's.
+            ProjectionError: the log was set back.
             TopicError: the messages are another log's.
             psycopg.OperationalError: the database is gone.
         """

@@ -32,13 +32,14 @@ from eventlib.events import Event, Recorded, Stored
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
 from eventlib.orders.order import Order, evolve
-from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.projection import Projection
 from eventlib.projections.applying import apply_events
 from eventlib.projections.parking import Poison, Replayed, park, parked, replay_parked
 from eventlib.projections.projector import Projector
+from eventlib.projections.projectors import run_projectors
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
@@ -498,6 +499,29 @@ def test_a_table_of_another_version_is_left_alone(store: Store, kafka: KafkaAddr
         ProjectionError, match="made by version 1 of it, and this is version 2: run `eventlib projections"
     ):
         Projector(store.connection, kafka, TOPIC_PARTITIONS, newer).run(Stop())
+
+
+def test_a_cut_over_to_another_version_stops_its_own_projection_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    stop = Stop()
+    both = [ORDER_PROJECTIONS, ORDER_TRACKING]
+    worker = threading.Thread(target=run_projectors, args=(database_url, kafka, TOPIC_PARTITIONS, both, stop))
+    worker.start()
+    try:
+        published(store, relay)
+        wait_for(lambda: [verify(store, one).equal for one in both] == [1, 1])
+        rebuild(database_url, replace(ORDER_PROJECTIONS, version=2), processes=1)
+        published(store, relay)
+        wait_for(lambda: verify(store, ORDER_TRACKING).equal == 2)
+        threading.Event().wait(1.5)  # by then the projector of the old version has looked
+        assert worker.is_alive() and verify(store, ORDER_PROJECTIONS).equal == 1
+        rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+        published(store, relay)
+        wait_for(lambda: [verify(store, one).equal for one in both] == [3, 3])
+    finally:
+        stop.set()
+        worker.join(20)
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
