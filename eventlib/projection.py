@@ -38,7 +38,7 @@ class Projection(Generic[S]):
             The state goes on from `snapshot`: `jsonb` does not keep the order of keys.
         key: the column of the aggregate's id.
         version: raised whenever the fold or the table changes, so that no row of before is taken for one of today; a rebuild
-            then makes the table anew. Part of the ETag of every read.
+            then makes the table anew.
         events: those that `fold` wants to see; the others only move the row's version on. By default all of the aggregate.
         row: `(aggregate id, state, version) -> row`. By default every field of the state is a column.
         sql_fold: the same fold and row in SQL, for quicker rebuilds: a SELECT over a part of the log, `{partition}`, that

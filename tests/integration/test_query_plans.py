@@ -123,6 +123,7 @@ PLANS = {
         {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
     ),
     "projection_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "projection_row": Plan({"key": ORDER_ID, "projection": "order_projections"}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_write": Plan({"rows": "[]"}),
     "outbox_window": Plan({**UNSEEN, **OWN}, {OUTBOX_TRANSACTION}, anew=True),
