@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -93,19 +93,3 @@ class Projection(Generic[S]):
             "last_event_version": version,
             "snapshot": state,
         }
-
-    def replay(self, events: Iterable[Recorded[Event]], until: int | None = None) -> tuple[S, int]:
-        """Fold an aggregate's events from the first one on, holding one at a time.
-
-        Args:
-            until: only versions up to it are folded; by default all.
-
-        Returns:
-            The state after the last event folded, and the version of the last event of all.
-        """
-        state, version = self.initial(), 0
-        for recorded in events:
-            version = recorded.version
-            if until is None or version <= until:
-                state = self.apply(state, recorded)
-        return state, version

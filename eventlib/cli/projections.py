@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -156,7 +157,7 @@ def verify_projection(
     """Compare every row of a projection with the fold of its order's events.
 
     Exit code 0 if every order has a row and every row is what the log says at the version that it claims; 1 if a row
-    differs or belongs to no order; 3 if orders have no row yet.
+    differs, cannot be compared or belongs to no order; 3 if orders have no row yet.
     """
     result = verify_with_progress(projection_named(name))
     if as_json:
@@ -168,20 +169,24 @@ def verify_projection(
                 "behind": result.behind,
                 "missing": len(result.missing),
                 "differing": [str(row.aggregate_id) for row in result.differing],
+                "unreadable": [str(order_id) for order_id in result.unreadable],
                 "orphans": [str(order_id) for order_id in result.orphans],
             }
         )
     else:
         results.print(
             f"{result.equal} of {result.aggregates} orders are what the log says, {result.behind} of them not up to date; "
-            f"{len(result.missing)} have no row, {len(result.differing)} differ, {len(result.orphans)} rows have no order"
+            f"{len(result.missing)} have no row, {len(result.differing)} differ, "
+            f"{len(result.unreadable)} cannot be compared, {len(result.orphans)} rows have no order"
         )
     for row in result.differing[:SHOWN]:
         for comparison in row.differing:
             notes.print(
                 f"{row.aggregate_id} {comparison.name}: the log says {comparison.folded}, the row {comparison.projected}"
             )
-    if result.differing or result.orphans:
+    for order_id, why in itertools.islice(result.unreadable.items(), SHOWN):
+        notes.print(f"{order_id} cannot be compared: {why}")
+    if result.differing or result.unreadable or result.orphans:
         raise typer.Exit(1)
     if result.missing:
         raise typer.Exit(3)

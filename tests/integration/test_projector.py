@@ -642,6 +642,28 @@ def test_verification_finds_what_was_tampered_with(
     assert [(one.name, one.folded, one.projected) for one in difference.differing] == [("total_cents", 3488, 1)]
 
 
+def test_a_verification_names_what_it_cannot_compare_and_goes_on(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, eventlib_environment: dict[str, str]
+) -> None:
+    good, unreadable, holed, later = published(store, relay, 4)
+    messages = messages_of(kafka)
+    projector.apply([one for one in messages if str(later) not in versions_of([one])])
+    projector.apply([one for one in messages if str(later) in versions_of([one])][:3])
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+    unheard = "UPDATE event_store SET event_type = 'Unheard' WHERE aggregate_id = ANY(%s) AND version = 5"
+    store.connection.execute(unheard, [[unreadable, later]])
+    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 2", [holed])
+    result = verify(store, ORDER_PROJECTIONS)
+    # What comes after the version that a row claims need not be readable.
+    assert (result.aggregates, result.equal, result.behind, result.differing) == (4, 2, 1, [])
+    assert "Unheard" in result.unreadable[unreadable] and "has no version 2" in result.unreadable[holed]
+    said = eventlib(eventlib_environment, "projections", "verify", "--json")
+    assert said.returncode == 1 and set(json.loads(said.stdout)["unreadable"]) == {str(unreadable), str(holed)}
+    assert f"{holed} cannot be compared" in said.stderr
+    assert reconcile(store, ORDER_PROJECTIONS, later).differing == [] and good not in result.unreadable
+
+
 def test_the_backlog_is_what_is_left(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, other_connection: Connection
 ) -> None:
