@@ -18,7 +18,7 @@ from eventlib.events import Event
 from eventlib.projection import Projection, Row
 from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import Poison, park
-from eventlib.projections.rows import columns_of, load_rows
+from eventlib.projections.rows import REFUSALS, columns_of, load_rows
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 from eventlib.store.stream_scan import scan_stream_rows, scan_streams, scan_streams_stored
@@ -68,10 +68,9 @@ def load_part(
                 with writer.transaction():
                     rows, events = way()
                 break
-            except psycopg.OperationalError:
-                raise
             except Exception as error:
-                if way is ways[-1]:
+                of_the_database = isinstance(error, psycopg.OperationalError) and not isinstance(error, REFUSALS)
+                if of_the_database or way is ways[-1]:
                     raise
                 log.warning(
                     "%s: %s is loaded again in a slower way: %s", new.name, partition, str(error).strip() or repr(error)
@@ -190,7 +189,7 @@ def _patiently(
             with writer.transaction():
                 load_rows(writer, new, [row for row, _ in candidates])
             return len(candidates)
-        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+        except (*REFUSALS, TypeError, ValueError) as error:
             if len(candidates) == 1:
                 ((_, about),) = candidates
                 reason = f"the table refuses its row: {str(error).strip()}"
