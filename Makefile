@@ -23,8 +23,8 @@ setup: .venv/installed ## Create .venv and install the pinned dependencies
 demo: setup ## From nothing to the report of an order (DATA=DIR adds the Olist files in DIR)
 	$(BIN)/eventlib demo --orders $(ORDERS) $(if $(DATA),--data "$(DATA)")
 
-test: setup ## Run the tests, on servers that they start themselves
-	$(BIN)/pytest
+test: setup ## Run the tests in two processes, on servers that each of them starts itself
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-drills: setup ## Run the drills that take minutes: kills at every point, fifty in a row, a long outage
 	$(BIN)/pytest -m drill

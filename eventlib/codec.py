@@ -40,6 +40,15 @@ def decoder_for(kind: type[T]) -> Callable[[str | bytes], T]:
     return msgspec.json.Decoder(kind).decode
 
 
+def storable(text: str) -> str:
+    """A text of unknown origin as PostgreSQL can hold it.
+
+    >>> storable("Order\\0Placed")
+    'OrderPlaced'
+    """
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 def _encode_strictly(document: msgspec.Struct) -> bytes:
     name = type(document).__name__
     try:

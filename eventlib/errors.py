@@ -57,7 +57,11 @@ class DuplicateEvent(EventlibError):
 
 
 class ProjectionError(EventlibError):
-    """A projector cannot go on without skipping an event, and therefore stopped."""
+    """A projection, or one aggregate of it, cannot be brought up to date without skipping an event."""
+
+
+class TableNotReady(ProjectionError):
+    """The table of a projection is missing, or another version of its fold has made it: it has to be made anew first."""
 
 
 class TopicError(EventlibError):

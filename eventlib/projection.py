@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -16,7 +16,8 @@ from eventlib.events import Event, Recorded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,35}(_new|_old)?")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,35}")
+_OF_REBUILDS = ("_new", "_old")
 
 Row = msgspec.Struct | dict[str, Any]
 """The columns of one row but `projected_at`, by name; all rows of a projection have the same ones."""
@@ -27,16 +28,17 @@ class Projection(Generic[S]):
     """A read model with one row an aggregate.
 
     Attributes:
-        name: of the projection, of its table, and of its consumer group.
+        name: of the projection, of its table, and of its consumer group; does not end in `_new` or `_old`.
         aggregate: whose events it folds.
         initial: the class of the folded state; called without arguments it makes the state before the first event.
         fold: `(state, recorded event) -> state`; or else
         evolve: `(state, event) -> state`, for who does not ask when, by whom or at which version: quicker to rebuild.
         definition: the statements that make the table, which stands in them as `{table}`. It has the columns of a row, and
-            `key uuid PRIMARY KEY`, `last_event_version integer`, `projected_at timestamptz`, `snapshot jsonb`, all NOT NULL.
+            `key uuid PRIMARY KEY`, `last_event_version integer`, `projected_at timestamptz`, `snapshot json`, all NOT NULL.
+            The state goes on from `snapshot`: `jsonb` does not keep the order of keys.
         key: the column of the aggregate's id.
         version: raised whenever the fold or the table changes, so that no row of before is taken for one of today; a rebuild
-            then makes the table anew. Part of the ETag of every read.
+            then makes the table anew.
         events: those that `fold` wants to see; the others only move the row's version on. By default all of the aggregate.
         row: `(aggregate id, state, version) -> row`. By default every field of the state is a column.
         sql_fold: the same fold and row in SQL, for quicker rebuilds: a SELECT over a part of the log, `{partition}`, that
@@ -62,6 +64,10 @@ class Projection(Generic[S]):
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise SettingsError(f"a projection's name is made of 1 to 36 small letters, digits and _: {self.name!r}")
+        if self.name.endswith(_OF_REBUILDS):
+            raise SettingsError(
+                f"a projection's name does not end in _new or _old, as tables that rebuilds make and drop do: {self.name}"
+            )
         if (self.fold is None) == (self.evolve is None):
             raise SettingsError(f"projection {self.name} has either a fold or an evolve")
         wanted = self.aggregate.kinds if self.events is None else frozenset(self.events)
@@ -87,19 +93,3 @@ class Projection(Generic[S]):
             "last_event_version": version,
             "snapshot": state,
         }
-
-    def replay(self, events: Iterable[Recorded[Event]], until: int | None = None) -> tuple[S, int]:
-        """Fold an aggregate's events from the first one on, holding one at a time.
-
-        Args:
-            until: only versions up to it are folded; by default all.
-
-        Returns:
-            The state after the last event folded, and the version of the last event of all.
-        """
-        state, version = self.initial(), 0
-        for recorded in events:
-            version = recorded.version
-            if until is None or version <= until:
-                state = self.apply(state, recorded)
-        return state, version

@@ -22,7 +22,7 @@ from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import EventlibError, SettingsError
 from eventlib.orders import ORDER
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.outbox.cdc import CONNECTOR, connector_config, hand_over_to_cdc, hand_over_to_relays, prepare
+from eventlib.outbox.cdc import CONNECTOR, connector_config, hand_over_to_cdc, hand_over_to_relays
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.change_data_capture import database_properties
 from eventlib.projections.lag_record import LagRecord
@@ -119,14 +119,14 @@ def _debezium(work: Work) -> Iterator[None]:
     if work.kafka.options:
         raise SettingsError("--cdc: the embedded Kafka Connect knows nothing of EVENTLIB_KAFKA_OPTIONS")
     with connect(work.database_url, "eventlib bench") as connection, tempfile.TemporaryDirectory() as folder:
-        config = connector_config(log_id(connection), database_properties(work.database_url), work.topic_partitions)
         kafka_connect = EmbeddedConnect(Path(folder))
         try:
-            prepare(connection)
-            hand_over_to_cdc(connection)
+            slot = hand_over_to_cdc(connection)
+            database = database_properties(work.database_url)
+            config = connector_config(log_id(connection), slot, database, work.topic_partitions)
             # The topic of its heartbeats has the aggregate in its name, and goes with that.
-            config |= {"topic.prefix": work.aggregate_type}
-            kafka_connect.run_connector(work.kafka.bootstrap, CONNECTOR, config, from_slot=True)
+            config["transforms.heartbeats.replacement"] = f"__debezium-heartbeat.{work.aggregate_type}"
+            kafka_connect.run_connector(work.kafka.bootstrap, CONNECTOR, config)
             yield
         finally:
             kafka_connect.stop()

@@ -90,6 +90,12 @@ def main() -> None:
         _end(str(error), 2 if isinstance(error, ReportError) else 1)
     except psycopg.errors.UndefinedTable as error:
         _end(f"the database lacks tables of eventlib ({str(error).splitlines()[0]}): run `eventlib init`", 1)
+    except psycopg.errors.IdleInTransactionSessionTimeout:
+        _end(
+            "the database has ended this session, which did nothing for a while within a transaction: the process was "
+            "suspended, or its own code takes too long. Nothing is lost; start it again",
+            1,
+        )
     except psycopg.Error as error:
         _end(f"the database failed: {str(error).strip()}", 1)
     except KeyboardInterrupt:

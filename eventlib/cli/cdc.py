@@ -12,10 +12,9 @@ from eventlib.cli.context import services, settings
 from eventlib.cli.output import notes, print_json, progress, results
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.orders import ORDER
-from eventlib.outbox.cdc import CONNECTOR, connector_config
-from eventlib.pipeline.change_data_capture import cdc_down, cdc_status, cdc_up, database_properties
+from eventlib.outbox.cdc import CONNECTOR, KEPT_WAL, slot_status
+from eventlib.pipeline.change_data_capture import cdc_config, cdc_down, cdc_status, cdc_up
 from eventlib.store.connection import connect
-from eventlib.store.log_identity import log_id
 
 app = typer.Typer(
     name="cdc", help="Change data capture with Debezium in the place of the relays.", no_args_is_help=True
@@ -39,6 +38,12 @@ def up(
             services().kafka,
             [ORDER.name],
             settings().topic_partitions,
+        )
+        bounded = slot_status(connection).bounded
+    if not bounded:
+        notes.print(
+            "the server keeps write-ahead log for the slot without bound, and this role may not bound it: have an "
+            f"administrator set max_slot_wal_keep_size, such as to {KEPT_WAL}"
         )
     results.print("change data capture publishes; `eventlib run relay` keeps the outbox small")
 
@@ -64,7 +69,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         if found.slot.exists:
             reader = "read from" if found.slot.active else "nobody reads from it"
             behind = f"{found.slot.behind_bytes / 1024:,.0f} KiB behind"
-            table.add_row("slot", f"{found.slot.name}, {reader}, {behind}, {found.slot.wal_status}")
+            bound = "" if found.slot.bounded else ", kept without bound"
+            table.add_row("slot", f"{found.slot.name}, {reader}, {behind}, {found.slot.wal_status}{bound}")
         table.add_row("connect", found.connect.detail)
         if found.connector is not None:
             table.add_row("connector", found.connector.state)
@@ -77,11 +83,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
 @app.command()
 def config() -> None:
-    """The connector as JSON, for the REST interface of a Kafka Connect of your own. The password is left out."""
-    database = {**database_properties(services().owner_url), "database.password": "${env:EVENTLIB_CDC_PASSWORD}"}
+    """The connector as JSON, for the REST interface of a Kafka Connect of your own: another one after each `cdc up`. The
+    password is left out."""
     with connect(services().database_url) as connection:
-        found = connector_config(log_id(connection), database, settings().topic_partitions)
-    print_json({"name": CONNECTOR, "config": found})
+        found = cdc_config(connection, services().owner_url, settings().topic_partitions)
+    print_json({"name": CONNECTOR, "config": {**found, "database.password": "${env:EVENTLIB_CDC_PASSWORD}"}})
 
 
 def _connect() -> EmbeddedConnect:

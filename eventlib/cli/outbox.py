@@ -14,6 +14,7 @@ from eventlib.cli.context import opened_store
 from eventlib.cli.output import notes, print_json, results
 from eventlib.errors import SettingsError
 from eventlib.outbox import held
+from eventlib.outbox.cdc import publisher
 from eventlib.outbox.status import OutboxStatus, outbox_status
 
 app = typer.Typer(name="outbox", help="What waits to be published to Kafka.", no_args_is_help=True)
@@ -59,12 +60,18 @@ def park(
     aggregate_id: Annotated[UUID, typer.Argument(help="The aggregate.")],
     reason: Annotated[str, typer.Option(help="Why, for who reads the status.")],
 ) -> None:
-    """Hold an aggregate's events back until `eventlib outbox unpark`."""
+    """Hold an aggregate's events back until `eventlib outbox unpark`. Only relays can: not while Debezium publishes."""
     try:
         reason.encode()
     except UnicodeEncodeError:  # the terminal handed over bytes that are no text
         raise SettingsError("--reason is not valid UTF-8: write it in another way") from None
     with opened_store() as store:
+        if publisher(store.connection) == "cdc":
+            notes.print(
+                f"{aggregate_id} is not parked: change data capture publishes, and holds nothing back; `eventlib cdc down` "
+                "lets the relays publish, which can"
+            )
+            raise typer.Exit(1)
         held.park(store.connection, aggregate_id, reason)
     results.print(f"{aggregate_id} is parked")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,12 +35,16 @@ def rebuild_projection(
     ] = None,
     fresh: Annotated[bool, typer.Option(help="Do not go on with a rebuild that was interrupted.")] = False,
     hold: Annotated[bool, typer.Option(help="Build and compare, and change nothing that readers see.")] = False,
+    even_if_parked: Annotated[
+        bool, typer.Option(help="Change the tables although more orders are left behind than before.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Make a projection anew from the log, while readers and projectors go on with the old table; then change the two.
 
-    A rebuild that was killed goes on where it was when it is started again. Exit code 1 if orders were left behind at an
-    event that the fold cannot take.
+    A rebuild that was killed goes on where it was when it is started again, unless the projection is declared otherwise by
+    then. Exit code 1 if orders were left behind at an event that the fold
+    cannot take; if they are more than before, readers go on with the old table.
     """
     projection = projection_named(name)
     with rate_progress() as bar:
@@ -50,30 +55,48 @@ def rebuild_projection(
             if of:
                 bar.update(task, completed=done, total=max(done, of))
 
-        done = rebuild(services().owner_url, projection, processes=processes, fresh=fresh, hold=hold, progress=show)
+        done = rebuild(
+            services().owner_url,
+            projection,
+            processes=processes,
+            fresh=fresh,
+            hold=hold,
+            even_if_parked=even_if_parked,
+            progress=show,
+        )
     if as_json:
-        print_json({"projection": name, "cut_over": not hold, **dataclasses.asdict(done)})
+        print_json({"projection": name, **dataclasses.asdict(done)})
     else:
         _show_rebuilt(done, name, hold)
     raise typer.Exit(1 if done.parked else 0)
 
 
 def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
-    went_on = f"; {done.resumed} partitions were loaded before" if done.resumed else ""
-    results.print(f"{done.rows} orders folded from {done.events} events of the log in {done.seconds:.1f} s{went_on}")
+    results.print(f"{done.rows} orders folded from {done.events} events of the log in {done.seconds:.1f} s")
+    if done.resumed:
+        results.print(
+            f"{done.resumed} partitions of the log were folded by an earlier run: if a function of {name} was changed "
+            "since, begin anew with --fresh"
+        )
     if done.caught_up:
         results.print(f"{done.caught_up} events were written meanwhile, and caught up with")
     if found := done.comparison:
         results.print(
             f"compared with the old table: {found.equal} rows are equal, {found.differing} differ at the same version, "
-            f"{found.moved} are of another version, {found.added} are new, {found.gone} are gone"
+            f"{found.newer} are newer, {found.older} are older, {found.added} are new, {found.gone} are gone"
         )
         for difference in found.differences:
             columns = "; ".join(f"{column}: {old} is now {new}" for column, (old, new) in difference.columns.items())
             notes.print(f"{difference.aggregate_id} {columns}")
     if done.parked:
-        notes.print(f"{done.parked} orders are left behind: `eventlib projections parked {name}` says at which event")
-    if hold:
+        which = f"parked {name}" if done.cut_over else "parked"
+        notes.print(f"{done.parked} orders are left behind: `eventlib projections {which}` says at which event")
+    if not done.cut_over and not hold:
+        notes.print(
+            f"readers go on with the old table, which has left {done.parked_before} behind: mend the fold and rebuild with "
+            "--fresh, or have it all the same with --even-if-parked"
+        )
+    elif hold:
         results.print("readers see the old table; `eventlib projections rebuild` goes on from here")
     elif done.comparison:
         results.print(
@@ -83,9 +106,8 @@ def _show_rebuilt(done: Rebuilt, name: str, hold: bool) -> None:
 
 @app.command(name="rollback")
 def roll_back(name: Name) -> None:
-    """Bring back the table that the last rebuild has replaced; it catches up from Kafka with what came since."""
-    with connect(services().owner_url) as connection:
-        rollback(connection, projection_named(name))
+    """Bring back the table that the last rebuild has replaced, with what was written since."""
+    rollback(services().owner_url, projection_named(name))
     results.print(f"{name} is the table of before again")
 
 
@@ -135,7 +157,7 @@ def verify_projection(
     """Compare every row of a projection with the fold of its order's events.
 
     Exit code 0 if every order has a row and every row is what the log says at the version that it claims; 1 if a row
-    differs or belongs to no order; 3 if orders have no row yet.
+    differs, cannot be compared or belongs to no order; 3 if orders have no row yet.
     """
     result = verify_with_progress(projection_named(name))
     if as_json:
@@ -147,20 +169,24 @@ def verify_projection(
                 "behind": result.behind,
                 "missing": len(result.missing),
                 "differing": [str(row.aggregate_id) for row in result.differing],
+                "unreadable": [str(order_id) for order_id in result.unreadable],
                 "orphans": [str(order_id) for order_id in result.orphans],
             }
         )
     else:
         results.print(
             f"{result.equal} of {result.aggregates} orders are what the log says, {result.behind} of them not up to date; "
-            f"{len(result.missing)} have no row, {len(result.differing)} differ, {len(result.orphans)} rows have no order"
+            f"{len(result.missing)} have no row, {len(result.differing)} differ, "
+            f"{len(result.unreadable)} cannot be compared, {len(result.orphans)} rows have no order"
         )
     for row in result.differing[:SHOWN]:
         for comparison in row.differing:
             notes.print(
                 f"{row.aggregate_id} {comparison.name}: the log says {comparison.folded}, the row {comparison.projected}"
             )
-    if result.differing or result.orphans:
+    for order_id, why in itertools.islice(result.unreadable.items(), SHOWN):
+        notes.print(f"{order_id} cannot be compared: {why}")
+    if result.differing or result.unreadable or result.orphans:
         raise typer.Exit(1)
     if result.missing:
         raise typer.Exit(3)
@@ -196,15 +222,18 @@ def replay(
     name: Name, aggregate_id: Annotated[UUID | None, typer.Argument(help="Only this aggregate.")] = None
 ) -> None:
     """Bring what a projection has left behind up to date from the log, after the fold was mended. Exit code 1 if some of it
-    stays behind."""
-    stays = 0
+    stays behind, or what was named is not left behind."""
+    failed = 0
     with opened_store() as store:
         wanted = None if aggregate_id is None else [aggregate_id]
         for one in replay_parked(store, projection_named(name), wanted):
-            stays += one.error is not None
-            now = f"still parked: {one.error}" if one.error else f"at version {one.version}"
+            failed += one.error is not None or one.version is None
+            if one.error is not None:
+                now = f"still parked: {one.error}"
+            else:
+                now = "not parked: nothing was done" if one.version is None else f"at version {one.version}"
             results.print(f"{one.aggregate_id} is {now}")
-    raise typer.Exit(1 if stays else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command(name="pause")

@@ -62,14 +62,13 @@ class EmbeddedConnect(EmbeddedServer):
         self._marker = f"-Deventlib.folder={self._folder}"
         super().__init__(ServerProcess("connect", self._state_dir, executable="java", marker=self._marker))
 
-    def run_connector(self, bootstrap: str, name: str, config: Mapping[str, str], *, from_slot: bool) -> ServiceStatus:
+    def run_connector(self, bootstrap: str, name: str, config: Mapping[str, str]) -> ServiceStatus:
         """Start the worker with a connector, anew if it runs; return once the connector and its task run.
 
         Args:
             bootstrap: `host:port` of Kafka, in plain text.
             name: of the connector.
             config: of the connector; with `database.password` in it, which is written to a file for the user alone.
-            from_slot: forget the offsets of an earlier run, which are of another slot.
 
         Raises:
             ServiceUnavailable: it cannot be started, or the connector fails; the message says why.
@@ -80,7 +79,7 @@ class EmbeddedConnect(EmbeddedServer):
                 self._end(running)
             else:
                 self._process.settle()
-            self._prepare(bootstrap, name, config, from_slot)
+            self._prepare(bootstrap, name, config)
             process = self._launch()
             wait_until(lambda: not is_alive(process) or self._settled(name), START_SECONDS)
             found = self.connector(name)
@@ -129,12 +128,10 @@ class EmbeddedConnect(EmbeddedServer):
         found = self.connector(name)
         return found is not None and found.state in {"RUNNING", "FAILED"}
 
-    def _prepare(self, bootstrap: str, name: str, config: Mapping[str, str], from_slot: bool) -> None:
+    def _prepare(self, bootstrap: str, name: str, config: Mapping[str, str]) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         (self._folder / "plugins").mkdir(exist_ok=True)
         shutil.rmtree(self._folder / "log", ignore_errors=True)  # what it says is of this run
-        if from_slot:
-            (self._folder / "offsets").unlink(missing_ok=True)
         with socket.create_server((HOST, 0)) as free:
             port: int = free.getsockname()[1]
         self._port_file.write_text(str(port))

@@ -327,15 +327,16 @@ def _server_user() -> SystemUser | None:
         command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
         try:
             done = run([*command, SYSTEM_USER], folder=Path("/"), environment=os.environ)
-            problem = done.stderr.strip() if done.returncode != 0 else None
+            problem = done.stderr.strip()
         except FileNotFoundError as error:
             problem = str(error)
-        if problem:
+        try:
+            entry = pwd.getpwnam(SYSTEM_USER)  # whoever has created it: two may start at once
+        except KeyError:
             raise ServiceUnavailable(
                 f"PostgreSQL refuses to run as root, and the system user {SYSTEM_USER} could not be created for it: "
                 f"{problem}; start it as an ordinary user"
             ) from None
-        entry = pwd.getpwnam(SYSTEM_USER)
     return SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 

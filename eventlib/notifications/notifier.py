@@ -18,11 +18,11 @@ from eventlib.codec import encode_metadata
 from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable
 from eventlib.events import Event, Recorded
 from eventlib.notification import Notice, Notifications, S
-from eventlib.notifications.delivery import Delivery
+from eventlib.notifications.delivery import Delivery, pause_s
 from eventlib.notifications.gateways import Gateway, Push, readable
-from eventlib.projections.topic_reader import TopicReader
+from eventlib.projections.topic_reader import Batch, TopicReader
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection, planned_anew
+from eventlib.store.connection import Connection, again, planned_anew
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
@@ -35,10 +35,8 @@ BATCH_MESSAGES = 200
 SEND_S = 5.0
 """For how long pushes are sent before Kafka is asked for messages again."""
 
-ROUNDS = 20
-"""How often a push is sent before it is given up; with the pauses between, that is more than an hour."""
-
-MOST_PAUSE_S = 300.0
+ROUNDS = 40
+"""How often a push is sent before it is given up; with the pauses between, that is more than an hour on average."""
 
 LEASE_BEYOND_S = 5.0
 """So much longer than a push may take nobody else sends it."""
@@ -131,15 +129,19 @@ class Notifier(Generic[S]):
         batch = self._reader.decode(messages)
         now = database_clock(self._connection)
         noted = [row for event in batch.events for row in self._rows(event, now)]
-        with self._connection.transaction():
-            if noted:
-                self._connection.execute(query("notifications_note"), {"noted": msgspec.json.encode(noted).decode()})
-            self._reader.record(batch.next_offsets, batch.unreadable)
+        self._record(batch, noted)
         for row in noted:
             if row.state == "failed":
                 log.error("%s: %s at version %d: %s", self._reader.group, row.aggregate_id, row.version, row.error)
         for skipped in batch.unreadable:
             log.error("%s: skipped: %s", self._reader.group, skipped.error)
+
+    @again
+    def _record(self, batch: Batch, noted: Sequence[_Noted]) -> None:
+        with self._connection.transaction():
+            if noted:
+                self._connection.execute(query("notifications_note"), {"noted": msgspec.json.encode(noted).decode()})
+            self._reader.record(batch.next_offsets, batch.unreadable)
 
     def send(self, stop: Stop) -> None:
         """Send the pushes that are due, for some seconds at most, unless the push service is being left alone."""
@@ -240,7 +242,7 @@ class Notifier(Generic[S]):
                 record(f"notify {self._notifications.name}", encode_metadata(recorded.metadata), began_ns, traced)
 
     def _hold(self, about: dict[str, Any], attempts: int, error: PushServiceUnavailable) -> None:
-        pause = timedelta(seconds=max(min(2.0 ** (attempts - 1), MOST_PAUSE_S), error.retry_after_s))
+        pause = timedelta(seconds=max(pause_s(attempts), error.retry_after_s))
         self._connection.execute(query("notification_hold"), {**about, "pause": pause, "error": str(error)})
         if str(error) != self._said:
             self._said = str(error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from eventlib.errors import ServiceUnavailable
 from eventlib.store.connection import Connection
@@ -21,7 +21,8 @@ from eventlib.streaming.messages import source_of
 CONNECTOR = "eventlib-outbox"
 PUBLICATION = "eventlib_outbox"
 KEPT_WAL = "4GB"
-"""How much the server keeps for a slot that nobody reads; beyond that the slot is lost, and the relays take over."""
+"""How much the server keeps for a slot that nobody reads; beyond that the slot is lost, and `eventlib cdc down` lets the
+relays publish what is left."""
 
 HAND_OVER_S = 30.0
 LATE_BYTES = 256 * 2**20
@@ -52,18 +53,25 @@ class SlotStatus:
     """The replication slot as the server sees it.
 
     Attributes:
-        name: of the slot.
+        name: of the slot; None while the relays publish and no slot is there.
         exists: whether there is one.
         active: whether somebody reads from it now.
         behind_bytes: how much of the write-ahead log its reader has not confirmed.
         wal_status: `reserved`, `extended`, `unreserved` or `lost`; None without a slot.
+        bounded: whether the server bounds what it keeps for slots.
     """
 
-    name: str
+    name: str | None
     exists: bool
     active: bool
     behind_bytes: int
     wal_status: str | None
+    bounded: bool
+
+    @property
+    def readable(self) -> bool:
+        """Whether a connector can read from it."""
+        return self.wal_status not in {None, "lost"}
 
     @property
     def problems(self) -> list[str]:
@@ -81,16 +89,12 @@ class SlotStatus:
         return found
 
 
-def slot_of(log: UUID) -> str:
-    """The name of a log's slot: slots belong to the whole server, which may have several logs."""
-    return f"{PUBLICATION}_{log.hex[:12]}"
-
-
-def connector_config(log: UUID, database: dict[str, str], topic_partitions: int) -> dict[str, str]:
+def connector_config(log: UUID, slot: str, database: dict[str, str], topic_partitions: int) -> dict[str, str]:
     """What Debezium's PostgreSQL connector (3.7) is told.
 
     Args:
         log: which log's events they are.
+        slot: from which it reads.
         database: where it is and who logs in: properties that begin with `database.` or `driver.`.
         topic_partitions: of a topic that Kafka Connect creates.
     """
@@ -103,9 +107,10 @@ def connector_config(log: UUID, database: dict[str, str], topic_partitions: int)
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "tasks.max": "1",
         **database,
-        "topic.prefix": "eventlib",
+        # Kafka Connect keeps offsets under this name: those of an earlier slot never count.
+        "topic.prefix": slot,
         "plugin.name": "pgoutput",
-        "slot.name": slot_of(log),
+        "slot.name": slot,
         "publication.name": PUBLICATION,
         "publication.autocreate.mode": "disabled",
         "table.include.list": "public.outbox",
@@ -118,14 +123,24 @@ def connector_config(log: UUID, database: dict[str, str], topic_partitions: int)
         "key.converter": _STRINGS,
         "value.converter": _STRINGS,
         "header.converter": _STRINGS,
+        # Topics of events as a relay would create them; that of the heartbeats need keep nothing for ever.
         "topic.creation.default.replication.factor": "-1",
         "topic.creation.default.partitions": str(topic_partitions),
+        "topic.creation.default.retention.ms": "-1",
+        "topic.creation.groups": "heartbeats",
+        "topic.creation.heartbeats.include": "__debezium-heartbeat.*",
+        "topic.creation.heartbeats.partitions": "1",
+        "topic.creation.heartbeats.retention.ms": str(24 * 60 * 60 * 1000),
         # A producer that keeps order through its own retries, and gives up as late as a relay's.
         "producer.override.acks": "all",
         "producer.override.enable.idempotence": "true",
         "producer.override.delivery.timeout.ms": "2147483647",
         "producer.override.linger.ms": "1",
-        "transforms": "outbox,drop," + ",".join(constants),
+        "transforms": "heartbeats,outbox,drop," + ",".join(constants),
+        "transforms.heartbeats.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.heartbeats.predicate": "heartbeat",
+        "transforms.heartbeats.regex": ".*",
+        "transforms.heartbeats.replacement": "__debezium-heartbeat.eventlib",
         "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
         "transforms.outbox.table.field.event.id": "event_id",
         "transforms.outbox.table.field.event.key": "aggregate_id",
@@ -135,7 +150,7 @@ def connector_config(log: UUID, database: dict[str, str], topic_partitions: int)
         "transforms.outbox.table.fields.additional.placement": placement,
         "transforms.drop.type": "org.apache.kafka.connect.transforms.DropHeaders",
         "transforms.drop.headers": ",".join(_DEBEZIUMS_OWN),
-        # Heartbeats are no events, and go where they are.
+        # Heartbeats are no events, and all go to one topic.
         "predicates": "heartbeat",
         "predicates.heartbeat.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
         "predicates.heartbeat.pattern": "__debezium-heartbeat.*",
@@ -150,47 +165,64 @@ def connector_config(log: UUID, database: dict[str, str], topic_partitions: int)
     return config
 
 
-def prepare(connection: Connection) -> None:
-    """Make the publication and the slot, unless they are there. What is committed from now on is in the slot.
+def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambda: None) -> str:
+    """Make a slot, let the relays publish what was committed before it, then take the publishing from them.
+
+    To be called while the relays publish, and before the connector starts. When it fails or is interrupted, the relays go on
+    publishing and the slot is dropped again.
 
     Args:
         connection: of a role that owns the outbox and may replicate.
-    """
-    if connection.execute(query("cdc_publication"), {"publication": PUBLICATION}).fetchone() is None:
-        connection.execute(query("cdc_publish"))
-    connection.execute(query("cdc_slot_create"), {"slot": slot_of(log_id(connection))})
-
-
-def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambda: None) -> None:
-    """Let the relays publish what was committed before the slot, then take the publishing from them.
-
-    To be called after `prepare`, and before the connector starts.
-
-    Args:
         between: called while the relays work.
 
+    Returns:
+        The name of the slot. No slot has it twice, so nothing that was noted of one is ever taken for another's.
+
     Raises:
-        ServiceUnavailable: no relay has done so within 30 s; then the relays go on publishing.
+        ServiceUnavailable: the relays have not done so within 30 s, or the slot was lost meanwhile.
     """
-    before = connection.execute(query("outbox_snapshot")).fetchall()[0][0]
+    hand_over_to_relays(connection)  # one that was killed has left its slot behind
+    if connection.execute(query("cdc_publication"), {"publication": PUBLICATION}).fetchone() is None:
+        connection.execute(query("cdc_publish"))
+    slot = f"{_slots_of(connection)}_{uuid4().hex[:8]}"
+    try:
+        connection.execute(query("cdc_slot_create"), {"slot": slot})
+        before = {"snapshot": connection.execute(query("outbox_snapshot")).fetchall()[0][0]}
+        _wait_until_none(
+            lambda: connection.execute(query("outbox_visible"), before).fetchall()[0][0],
+            "events of before the slot still wait to be published: run `eventlib run relay`, or see `eventlib outbox "
+            "status` for those that are held back",
+            between,
+        )
+        connection.execute(query("publisher_set"), {"publisher": "cdc", "slot": slot})
+        _wait_until_none(
+            lambda: connection.execute(query("relay_shards_owned")).fetchall()[0][0],
+            "relays still wait for Kafka to take what they have sent: see `eventlib outbox status`",
+            between,
+        )
+        if not slot_status(connection).readable:
+            raise ServiceUnavailable(
+                f"the slot {slot} was lost during the hand-over, since the server keeps too little for it: raise "
+                "max_slot_wal_keep_size; the relays go on publishing"
+            )
+    except BaseException:
+        hand_over_to_relays(connection)
+        raise
+    return slot
+
+
+def _wait_until_none(left: Callable[[], object], problem: str, between: Callable[[], None]) -> None:
     deadline = time.monotonic() + HAND_OVER_S
-    while connection.execute(query("outbox_visible"), {"snapshot": before}).fetchall()[0][0]:
+    while left():
         between()
         if time.monotonic() > deadline:
-            raise ServiceUnavailable(
-                f"events of before the slot still wait to be published after {HAND_OVER_S:.0f} s: run `eventlib run relay`, "
-                "or see `eventlib outbox status` for those that are held back; the relays go on publishing"
-            )
-        time.sleep(0.1)
-    connection.execute(query("publisher_set"), {"publisher": "cdc", "slot": slot_of(log_id(connection))})
-    while connection.execute(query("relay_shards_owned")).fetchall()[0][0]:  # of a dead relay no longer than its lease
-        between()
+            raise ServiceUnavailable(f"after {HAND_OVER_S:.0f} s {problem}; the relays go on publishing")
         time.sleep(0.1)
 
 
 def hand_over_to_relays(connection: Connection) -> None:
-    """Let the relays publish again all that is still in the outbox, and drop the slot. To be called after the connector was
-    stopped.
+    """Let the relays publish all that is still in the outbox, and drop the slot, also one that was left over. To be called
+    after the connector was stopped.
 
     Raises:
         ServiceUnavailable: the connector still reads from the slot.
@@ -199,14 +231,17 @@ def hand_over_to_relays(connection: Connection) -> None:
     if slot.active:
         raise ServiceUnavailable(f"a connector still reads from the slot {slot.name}: stop it first")
     connection.execute(query("publisher_set"), {"publisher": "relay", "slot": None})
-    connection.execute(query("cdc_slot_drop"), {"slot": slot.name})
+    connection.execute(query("cdc_slots_drop"), {"slots": _slots_of(connection)})
 
 
 def slot_status(connection: Connection) -> SlotStatus:
-    """How the slot is."""
-    name = slot_of(log_id(connection))
-    row = connection.execute(query("cdc_slot"), {"slot": name}).fetchone()
-    return SlotStatus(name, True, *row) if row else SlotStatus(name, False, False, 0, None)
+    """How the slot is that change data capture publishes from; while the relays publish, one that was left over."""
+    return SlotStatus(*connection.execute(query("cdc_slot"), {"slots": _slots_of(connection)}).fetchall()[0])
+
+
+def _slots_of(connection: Connection) -> str:
+    """What the names of a log's slots begin with: slots belong to the whole server, which may have several logs."""
+    return f"{PUBLICATION}_{log_id(connection).hex[:12]}"
 
 
 def publisher(connection: Connection) -> str:

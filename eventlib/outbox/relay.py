@@ -8,6 +8,7 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError
 
+from eventlib.errors import ServiceUnavailable
 from eventlib.outbox.cleaner import Cleaner
 from eventlib.outbox.held import hold
 from eventlib.outbox.leases import LEASE_S, Leases
@@ -21,12 +22,12 @@ from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import ensure_topic, topic_of
 
 BATCH_ROWS = 2_000
-MAX_ON_THE_WAY = 10_000
-"""Rows that are with Kafka and not yet forgotten in the outbox; while there are so many, no more are fetched."""
-
 POLL_SHORTEST_S, POLL_LONGEST_S = 0.002, 0.02
 FORGET_AFTER_S = 0.02
 TROUBLE_SHORTEST_S, TROUBLE_LONGEST_S = 0.5, 10.0
+SILENCE_S = 5.0
+"""Kafka acknowledges within milliseconds: after so long something is wrong, perhaps with a topic."""
+LOOK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Relay:
         self._topic_partitions = topic_partitions
         self._admin = reach(kafka)
         self._topics: set[str] = set()
+        self._due: frozenset[UUID] = frozenset()
+        self._heard_at = self._listened_at = time.monotonic()
         self._sender = Sender(kafka, log_id(connection))
         self._leases = Leases(connection, lease_s)
         self._unpublished = Unpublished(connection)
@@ -67,20 +70,19 @@ class Relay:
         """Publish until `stop`. What Kafka refuses or cannot take is tried again; it stays in the outbox meanwhile.
 
         Raises:
-            ServiceUnavailable: a topic cannot be created.
             psycopg.OperationalError: the database is gone.
         """
         pause = POLL_SHORTEST_S
         while not stop:
+            self._take_note(0, stop)  # first, so that nothing is let through again behind a message that has failed
             self._keep_leases()
-            fetched = self._fetch_and_send()
-            self._take_note(0, stop)
+            fetched = self._fetch_and_send(stop)
             if time.monotonic() - self._forgot_at >= FORGET_AFTER_S or len(self._sender.acknowledged) >= BATCH_ROWS:
                 self._forget()
             pause = POLL_SHORTEST_S if fetched else min(pause * 1.25, POLL_LONGEST_S)
             if fetched < BATCH_ROWS:
                 if self._sender.on_the_way:
-                    self._sender.wait(min(pause, POLL_SHORTEST_S) if self._has_room else POLL_LONGEST_S)
+                    self._sender.wait(pause)
                 else:
                     stop.wait(pause)
         self.close()
@@ -99,7 +101,8 @@ class Relay:
         self._keep_leases(at_once=True)
         fetched = 1
         while (fetched or self._sender.on_the_way) and not stop:
-            fetched = self._fetch_and_send()
+            self._keep_leases()
+            fetched = self._fetch_and_send(stop)
             if self._take_note(0 if fetched else 0.1, stop):
                 fetched = 1
             self._forget()
@@ -117,10 +120,6 @@ class Relay:
         """Under which its shards are registered."""
         return self._leases.relay
 
-    @property
-    def _has_room(self) -> bool:
-        return len(self._sender.on_the_way) < MAX_ON_THE_WAY
-
     def _keep_leases(self, at_once: bool = False) -> None:
         if self._leases.lost:
             log.warning("this relay was away for longer than its leases last: it begins again")
@@ -137,25 +136,58 @@ class Relay:
                 if any(self._leases.epochs.get(shard) != epoch for shard, epoch in before.items()):
                     self._sender.begin_again()  # what is under way of a shard that was lost is another's
                 self._unpublished.look_at_all()
-            elif self._leases.any_held:
-                shards = {"shards": self._leases.publishable}
-                if self._connection.execute(query("outbox_unhold"), shards).fetchall()[0][0]:
-                    self._sender.allow_all()
-                    self._unpublished.look_at_all()
+            self._let_through()
+            self._listen()
         if self._leases.surplus and not any(
             row.shard in self._leases.surplus for row in self._sender.on_the_way.values()
         ):
             self._leases.release_surplus()
 
-    def _fetch_and_send(self) -> int:
+    def _let_through(self) -> None:
+        """See which of the aggregates that are held back are due.
+
+        Nothing else lets one through, and all rows are looked at then: what is newer must not overtake what was held.
+        """
+        due: frozenset[UUID] = frozenset()
+        if self._leases.any_held:
+            shards = {"shards": self._leases.publishable}
+            due = frozenset(row[0] for row in self._connection.execute(query("outbox_due"), shards))
+        if due - self._due:
+            self._unpublished.look_at_all()
+        self._due = due
+
+    def _listen(self) -> None:
+        """When Kafka has been silent for long, say so, and see that the topics are there: somebody may have deleted one."""
+        now = time.monotonic()
+        if not self._sender.on_the_way:
+            self._heard_at = now
+        if now - max(self._heard_at, self._listened_at) < SILENCE_S:
+            return
+        self._listened_at = now
+        self._error = f"Kafka has acknowledged nothing for {now - self._heard_at:.0f} s"
+        topics = {topic_of(row.aggregate_type) for row in self._sender.on_the_way.values()}
+        try:
+            for topic in topics:
+                ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
+        except ServiceUnavailable as error:
+            self._error += f": {error}"
+        log.warning("%s; %d messages wait for it", self._error, len(self._sender.on_the_way))
+
+    def _fetch_and_send(self, stop: Stop) -> int:
         """Send a page of new rows, unless there is no room; how many there were."""
-        if not self._has_room or not self._leases.publishable or self._leases.lost:
+        if not self._sender.has_room or not self._leases.publishable or self._leases.lost:
             return 0
-        rows = self._unpublished.page(self._leases.publishable, BATCH_ROWS)
-        for topic in {topic_of(row.aggregate_type) for row in rows} - self._topics:
-            ensure_topic(self._admin, topic, self._topic_partitions)
-            self._topics.add(topic)
-        self._sender.send([row for row in rows if row.id not in self._sender.on_the_way])
+        rows = self._unpublished.page(self._leases.publishable, BATCH_ROWS, self._due)
+        try:
+            for topic in {topic_of(row.aggregate_type) for row in rows} - self._topics:
+                ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
+                self._topics.add(topic)
+        except ServiceUnavailable as error:
+            self._unpublished.look_at_all()
+            self._rest(str(error), stop)
+            return 0
+        if not self._sender.send([row for row in rows if row.id not in self._sender.on_the_way]):
+            self._unpublished.look_at_all()
         return len(rows)
 
     def _forget(self) -> None:
@@ -163,6 +195,7 @@ class Relay:
         self._forgot_at = time.monotonic()
         ids = self._sender.take_acknowledged()
         if ids:
+            self._heard_at = self._forgot_at
             epochs = self._leases.epochs
             mine = {"relay": self._leases.relay, "shards": list(epochs), "epochs": list(epochs.values())}
             as_text = f"{{{','.join(map(str, ids))}}}"  # psycopg takes a while to write a long array
@@ -177,33 +210,31 @@ class Relay:
         Whose message was refused before it was queued is held back; after one that failed later, all begins again.
         """
         self._sender.wait(seconds)
-        while self._sender.refused:
-            self._hold(*self._sender.refused.popitem())
-        if not self._sender.failures:
+        for row, error in self._sender.take_refused().items():
+            self._hold(row, error)
+        if not self._sender.failures and self._sender.broken is None:
             return False
         self._recover(stop)
         return True
 
     def _recover(self, stop: Stop) -> None:
-        """After a failure: keep what was acknowledged, hold back whose message was refused, begin again from the rows."""
-        refused = dict(self._sender.failures)
-        rows = {one: self._sender.on_the_way[one] for one in refused}
+        """After a failure: keep what was acknowledged, hold back whose message was refused, begin again from the rows.
+
+        The broker refuses a batch for one message in it. Who was refused in company is sent alone the next time; who was
+        alone is held back.
+        """
+        trouble = self._sender.broken or next(iter(self._sender.failures.values()))
         self._sender.settle()
         self._forget()
-        trouble: KafkaError | None = None
-        held: set[str] = set()
-        for one, error in refused.items():
-            if not is_of_the_message(error):
-                trouble = trouble or error
-            elif rows[one].aggregate_id not in held:
-                held.add(rows[one].aggregate_id)
-                self._hold(rows[one], error)
+        refused = {one: error for one, error in self._sender.failures.items() if is_of_the_message(error)}
+        alone = self._sender.suspects & refused.keys()
+        for one in alone:
+            self._hold(self._sender.on_the_way[one], refused[one])
+        self._sender.suspects.update(refused.keys() - alone)
         self._sender.begin_again()
         self._unpublished.look_at_all()
-        if trouble is not None:
-            self._error = f"Kafka failed: {trouble.str()}"
-            log.warning("%s; what it has not taken stays in the outbox and is tried again", self._error)
-            self._wait_with_leases(stop)
+        if not refused:  # else the rest has only failed with them
+            self._rest(f"Kafka failed: {trouble.str()}", stop)
 
     def _hold(self, row: OutboxRow, error: KafkaError) -> None:
         reason = (
@@ -211,11 +242,15 @@ class Relay:
             f"{topic_of(row.aggregate_type)}: {error.str()}"
         )
         attempts, retry_at = hold(self._connection, UUID(row.aggregate_id), reason)
+        self._due -= {UUID(row.aggregate_id)}
         self._error = reason
         then = f"it is tried again at {retry_at:%H:%M:%S}" if retry_at else "it is parked: see `eventlib outbox status`"
         log.warning("%s; refused %d times, %s", reason, attempts, then)
 
-    def _wait_with_leases(self, stop: Stop) -> None:
+    def _rest(self, reason: str, stop: Stop) -> None:
+        """Say what the trouble is, and do nothing but keep the leases for a while, the longer the longer it lasts."""
+        self._error = reason
+        log.warning("%s; what Kafka has not taken stays in the outbox and is tried again", reason)
         until = time.monotonic() + self._trouble_s
         self._trouble_s = min(self._trouble_s * 2, TROUBLE_LONGEST_S)
         while time.monotonic() < until and not stop.wait(0.1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -12,6 +12,14 @@ from eventlib.outbox.unpublished import OutboxRow
 from eventlib.streaming.clients import KafkaAddress, producer
 from eventlib.streaming.messages import outgoing_message
 from eventlib.tracing import record, tracing
+
+MAX_ROWS, MAX_BYTES = 10_000, 64 * 2**20
+"""With so much at Kafka that is not yet forgotten in the outbox, no more is fetched."""
+
+ALONE_AT_ONCE = 50
+ALONE_S = 1.0
+"""For how long one message that is sent alone is waited for, so that the leases do not run out meanwhile."""
+PARTING_S = 0.5
 
 _OF_THE_MESSAGE = {
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -34,8 +42,12 @@ class Sender:
     Attributes:
         on_the_way: rows that were handed to Kafka and are not forgotten in the outbox yet, by id, in order.
         acknowledged: the ids of those that Kafka has.
-        refused: those that were not even queued, too large for instance, with the reason. Nothing else suffers.
+        refused: those that were not even queued, too large for instance, with the reason. Nothing else suffers. Until they
+            are taken note of, nothing more of their aggregates is sent.
         failures: those that were queued and that Kafka will not have, by id. What to do then is `begin_again`.
+        broken: why nothing more can be sent; then, too.
+        suspects: the ids of rows that Kafka has refused together with others. Each of them is sent alone, which shows whose
+            fault it was: the broker judges a whole batch.
     """
 
     def __init__(self, kafka: KafkaAddress, log_id: UUID) -> None:
@@ -43,48 +55,52 @@ class Sender:
         self._log_id = log_id
         self._producer = producer(kafka)
         self._first_failed: dict[str, int] = {}
+        self._bytes = 0
         self._traced: list[tuple[OutboxRow, int]] = []
         self.on_the_way: dict[int, OutboxRow] = {}
         self.acknowledged: list[int] = []
         self.refused: dict[OutboxRow, KafkaError] = {}
         self.failures: dict[int, KafkaError] = {}
+        self.broken: KafkaError | None = None
+        self.suspects: set[int] = set()
 
-    def send(self, rows: Sequence[OutboxRow]) -> None:
-        """Hand rows to Kafka. Behind one that failed, nothing more of its aggregate is sent."""
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be sent."""
+        return len(self.on_the_way) < MAX_ROWS and self._bytes < MAX_BYTES
+
+    def send(self, rows: Sequence[OutboxRow]) -> bool:
+        """Hand rows to Kafka. Behind one that failed, nothing more of its aggregate is sent.
+
+        Returns:
+            Whether all were dealt with. If not, the queue is full or of no more use: the rest has to be fetched again.
+        """
+        alone = 0
         for row in rows:
             if row.aggregate_id in self._first_failed:
                 continue
-            self.on_the_way[row.id] = row
-            message = outgoing_message(self._log_id, *row[2:])
-            while True:
-                try:
-                    self._producer.produce(
-                        message.topic,
-                        message.value,
-                        message.key,
-                        headers=message.headers,  # type: ignore[arg-type]  # a list is a list of wider things
-                        on_delivery=self._note(row),
-                    )
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-                except KafkaException as error:
-                    self._first_failed[row.aggregate_id] = row.id
-                    self.refused[row] = error.args[0]
-                    del self.on_the_way[row.id]
-                    break
+            if self.broken is not None or alone == ALONE_AT_ONCE:
+                return False
+            if row.id in self.suspects:
+                alone += 1
+                if not (self._flushed(ALONE_S) and self._produce(row) and self._flushed(ALONE_S)):
+                    return False
+            elif not self._produce(row):
+                return False
+        return True
 
     def wait(self, seconds: float) -> None:
         """Take note of what has become of messages; wait for it so long at most."""
-        self._producer.poll(seconds)
+        self._poll(seconds)
         while self._traced:
             row, began_ns = self._traced.pop()
             record("publish", row.metadata, began_ns, {"aggregate_id": row.aggregate_id, "version": row.version})
 
-    def forget(self, ids: Sequence[int]) -> None:
+    def forget(self, ids: Iterable[int]) -> None:
         """These rows are no longer in the outbox."""
         for one in ids:
-            self.on_the_way.pop(one, None)
+            if row := self.on_the_way.pop(one, None):
+                self._bytes -= _size(row)
 
     def take_acknowledged(self) -> list[int]:
         """The ids of the rows that may be forgotten in the outbox: what Kafka has, and no row of its aggregate before it
@@ -92,15 +108,19 @@ class Sender:
         taken, self.acknowledged = self.acknowledged, []
         return taken
 
-    def allow_all(self) -> None:
-        """Send also those aggregates again of which a message was refused."""
-        self._first_failed.clear()
+    def take_refused(self) -> dict[OutboxRow, KafkaError]:
+        """The rows that were not even queued, with the reason. Each once: of their aggregates, what is sent next is sent."""
+        taken, self.refused = self.refused, {}
+        for row in taken:
+            if self._first_failed[row.aggregate_id] == row.id:
+                del self._first_failed[row.aggregate_id]
+        return taken
 
     def begin_again(self) -> None:
         """Drop what is queued, and the producer with it.
 
-        After a message has failed, librdkafka may go on with later ones of the same partition, idempotence or not. So that
-        only the rows decide what comes next, nothing is taken over.
+        After a message has failed, librdkafka might go on with later ones of the same partition. So that only the rows
+        decide what comes next, nothing is taken over.
         """
         self.settle()
         self._producer = producer(self._kafka)
@@ -108,24 +128,72 @@ class Sender:
         self.refused.clear()
         self.failures.clear()
         self.on_the_way.clear()
+        self._bytes = 0
         self.acknowledged.clear()
+        self.broken = None
 
     def settle(self) -> None:
-        """Drop what is queued, and wait until it is known of every message what has become of it."""
+        """Wait for a moment for what is on the way; drop the rest, and see what has become of each message."""
+        if self.broken is None:
+            self._flushed(PARTING_S)
         self._producer.purge()
-        self._producer.flush()
+        self._flushed(PARTING_S)
+
+    def _produce(self, row: OutboxRow) -> bool:
+        message = outgoing_message(self._log_id, *row[2:])
+        self.on_the_way[row.id] = row
+        self._bytes += _size(row)
+        try:
+            self._producer.produce(
+                message.topic,
+                message.value,
+                message.key,
+                headers=message.headers,  # type: ignore[arg-type]  # a list is a list of wider things
+                on_delivery=self._note(row),
+            )
+        except BufferError:
+            self.forget([row.id])
+            return False
+        except KafkaException as error:
+            self.forget([row.id])
+            if not is_of_the_message(error.args[0]):
+                self.broken = error.args[0]
+                return False
+            self._first_failed[row.aggregate_id] = row.id
+            self.refused[row] = error.args[0]
+        return True
+
+    def _flushed(self, seconds: float) -> bool:
+        """Wait until it is known of every message what has become of it; whether it is within that time."""
+        until = time.monotonic() + seconds
+        # Not flush(): it goes on with delivery callbacks in the midst of an exception that it has to raise, and loses them.
+        while len(self._producer) and time.monotonic() < until:
+            self._poll(0.05)
+        return not len(self._producer)
+
+    def _poll(self, seconds: float) -> None:
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as error:  # a fatal one: this producer sends nothing more
+            self.broken = error.args[0]
 
     # Delivery callbacks only take notes: what they raise would surface from poll(), in the midst of other messages.
     def _note(self, row: OutboxRow) -> Callable[[KafkaError | None, Message], None]:
         began_ns = time.time_ns() if tracing() else 0
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
+            first_failed = self._first_failed.get(row.aggregate_id, row.id + 1)
             if error is not None:
-                self._first_failed.setdefault(row.aggregate_id, row.id)
+                self._first_failed[row.aggregate_id] = min(row.id, first_failed)
                 self.failures[row.id] = error
-            elif row.id < self._first_failed.get(row.aggregate_id, row.id + 1):
+            elif row.id < first_failed:
                 self.acknowledged.append(row.id)
+                self.suspects.discard(row.id)
                 if began_ns:
                     self._traced.append((row, began_ns))
 
         return on_delivery
+
+
+def _size(row: OutboxRow) -> int:
+    return len(row.event_data) + len(row.metadata)

@@ -56,7 +56,7 @@ class OutboxStatus:
     Attributes:
         publisher: "relay" or "cdc".
         depth: rows in all.
-        oldest_s: age of the oldest of them, in seconds.
+        oldest_s: age of the oldest of them that nothing holds back, in seconds.
         shards: all of them.
         relays: those at work, and those of the last day that had trouble.
         held: aggregates that are held back.
@@ -79,7 +79,7 @@ class OutboxStatus:
         ]
         if self.publisher == "relay" and not any(relay.alive for relay in self.relays):
             found.append("no relay is at work: start one with `eventlib run relay`")
-        if self.oldest_s > STALLED_S and self.depth > sum(one.rows for one in self.held):
+        if self.oldest_s > STALLED_S:
             found.append(f"the oldest event has waited for {self.oldest_s:.0f} s to be published")
         return found
 

@@ -2,13 +2,15 @@
 
 Rows, not a cursor, say what is unpublished; but to look at all of them each time would walk over every row that was deleted
 and that an open transaction somewhere still might see. A window between two moments touches only what is new. All rows are
-looked at when it is not known what was seen before: at the start, with a new shard, after a failure.
+looked at when it is not known what was seen before: at the start, with a new shard, after a failure, when an aggregate is no
+longer held back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import NamedTuple
+from uuid import UUID
 
 from eventlib.store.connection import Connection, planned_anew
 from eventlib.store.global_read import parsed_snapshot
@@ -44,21 +46,26 @@ class Unpublished:
         self._until: str | None = None
         self._after = 0
         self._idle = False
+        self._shards: frozenset[int] = frozenset()
 
     def look_at_all(self) -> None:
         """Hand out every row again that is still there."""
         self._seen, self._until, self._idle = _BEGINNING, None, False
 
-    def page(self, shards: Collection[int], limit: int) -> list[OutboxRow]:
+    def page(self, shards: Collection[int], limit: int, due: Collection[UUID] = ()) -> list[OutboxRow]:
         """The next rows; none when there is nothing new.
 
         Args:
-            shards: the same as the last time, unless `look_at_all` was called since.
+            shards: whose rows. After one that was not among them the last time, all rows are looked at.
             limit: rows at most.
+            due: of the aggregates that are held back those that are let through.
         """
+        if not self._shards.issuperset(shards):
+            self.look_at_all()
+        self._shards = frozenset(shards)
         if self._idle and self._moment() == self._seen:
             return []
-        wanted = {"shards": list(shards), "limit": limit}
+        wanted = {"shards": list(shards), "limit": limit, "due": list(due)}
         if self._until is None and self._seen == _BEGINNING:
             self._until, self._after = self._moment(), 0
         if self._until is not None:
@@ -79,5 +86,5 @@ class Unpublished:
         return rows
 
     def _moment(self) -> str:
-        moment: str = self._connection.execute(query("outbox_moment")).fetchall()[0][0]
+        moment: str = self._connection.execute(query("outbox_snapshot")).fetchall()[0][0]
         return moment

@@ -19,13 +19,13 @@ from eventlib.outbox.cdc import (
     connector_config,
     hand_over_to_cdc,
     hand_over_to_relays,
-    prepare,
     publisher,
     slot_status,
 )
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
+from eventlib.store.single_worker import has_turn
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import ensure_topic, topic_of
 
@@ -52,9 +52,13 @@ class CdcStatus:
 
     @property
     def problems(self) -> list[str]:
-        """What keeps events from being published; nothing while the relays publish."""
+        """What keeps events from being published; while the relays publish, a slot for which the server keeps everything."""
         if self.publisher != "cdc":
-            return []
+            left_over = (
+                f"the slot {self.slot.name} was left over, and the server keeps write-ahead log for it: `eventlib cdc "
+                "down` drops it, unless `eventlib cdc up` is at work"
+            )
+            return [left_over] if self.slot.exists else []
         found = list(self.slot.problems)
         if self.connector is not None and self.connector.state != "RUNNING":
             found.append(f"the connector is {self.connector.state}: {self.connector.error or 'it does not say why'}")
@@ -83,8 +87,8 @@ def cdc_up(
         The configuration of the connector.
 
     Raises:
-        ServiceUnavailable: the slot was lost, the relays do not finish, or the connector does not run; nothing is lost, and
-            after `cdc_down` the relays publish.
+        ServiceUnavailable: the relays do not finish, and go on publishing; or the slot was lost or the connector does not
+            run, and after `cdc_down` the relays publish. Nothing is lost.
         SettingsError: the embedded Kafka Connect cannot use this Kafka.
     """
     if connect is not None and kafka.options:
@@ -95,32 +99,46 @@ def cdc_up(
     admin = reach(kafka)
     for aggregate_type in aggregate_types:  # with as many partitions as a relay would give it
         ensure_topic(admin, topic_of(aggregate_type), topic_partitions)
-    config = connector_config(log_id(connection), database_properties(owner_url), topic_partitions)
-    first = publisher(connection) != "cdc"
-    if first:
+    _take_turn(connection)
+    if publisher(connection) != "cdc":
         if connection.execute(query("cdc_may_bound")).fetchall()[0][0]:
             connection.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size TO {}").format(sql.Literal(KEPT_WAL)))
             connection.execute("SELECT pg_reload_conf()")
-        prepare(connection)
         hand_over_to_cdc(connection, between)
-    elif (problem := slot_status(connection)).wal_status in (None, "lost"):
-        raise ServiceUnavailable("; ".join(problem.problems))
+    elif not (slot := slot_status(connection)).readable:
+        raise ServiceUnavailable("; ".join(slot.problems))
+    config = cdc_config(connection, owner_url, topic_partitions)
     if connect is not None:
-        connect.run_connector(kafka.bootstrap, CONNECTOR, config, from_slot=first)
+        connect.run_connector(kafka.bootstrap, CONNECTOR, config)
     return config
 
 
+def cdc_config(connection: Connection, owner_url: str, topic_partitions: int) -> dict[str, str]:
+    """The configuration of the connector that reads from the present slot.
+
+    Raises:
+        ServiceUnavailable: the relays publish, so there is no slot to read from.
+    """
+    slot = slot_status(connection).name
+    if slot is None or publisher(connection) != "cdc":
+        raise ServiceUnavailable(
+            "the relays publish, and the connector's configuration names a slot that is made when they hand over: run "
+            "`eventlib cdc up --no-connect` first"
+        )
+    return connector_config(log_id(connection), slot, database_properties(owner_url), topic_partitions)
+
+
 def cdc_down(connection: Connection, connect: EmbeddedConnect) -> bool:
-    """Have the relays publish again; whether change data capture did.
+    """Have the relays publish again; whether change data capture did. A slot that was left over is dropped either way.
 
     Raises:
         ServiceUnavailable: a Kafka Connect of the user's own still reads from the slot.
     """
+    _take_turn(connection)
     connect.stop()
-    if publisher(connection) != "cdc":
-        return False
+    was = publisher(connection) == "cdc"
     hand_over_to_relays(connection)
-    return True
+    return was
 
 
 def cdc_status(connection: Connection, connect: EmbeddedConnect) -> CdcStatus:
@@ -129,6 +147,11 @@ def cdc_status(connection: Connection, connect: EmbeddedConnect) -> CdcStatus:
     health = connect.status()
     connector = connect.connector(CONNECTOR) if health.health == "healthy" else None
     return CdcStatus(publisher(connection), slot_status(connection), health, connector, depth, oldest_s)
+
+
+def _take_turn(connection: Connection) -> None:
+    if not has_turn(connection, "change data capture"):
+        raise ServiceUnavailable("another `eventlib cdc up` or `eventlib cdc down` is at work: wait until it has ended")
 
 
 def database_properties(url: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ def _outbox(signals: Signals, within_s: float) -> Readiness:
     elif signals.slot is not None:
         problems += signals.slot.problems
         within_s += CONFIRMED_S  # its rows wait for the slot's confirmation, and then for a relay to delete them
-    if outbox.oldest_s > within_s and outbox.depth > held:
+    if outbox.oldest_s > within_s:
         waiting = _many(outbox.depth, "event", "events")
         problems.append(f"the oldest of {waiting} has waited {outbox.oldest_s:.1f} s to be published")
     alive = sum(relay.alive for relay in outbox.relays)

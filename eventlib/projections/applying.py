@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -19,7 +19,7 @@ from eventlib.errors import EventlibError, ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.parking import Poison, park
-from eventlib.projections.rows import read_states, write_rows
+from eventlib.projections.rows import REFUSALS, decoded_state, read_states, write_rows
 from eventlib.projections.tables import gate
 from eventlib.store.event_store import Store
 
@@ -60,11 +60,12 @@ class Applied(Generic[I]):
 
 
 @dataclass
-class _Folded(Generic[S]):
-    """The state of an aggregate and the version that it is of."""
+class _Folded(Generic[S, I]):
+    """The state of an aggregate, the version that it is of, and what came from the log on the way there."""
 
     version: int
     state: S
+    late: list[tuple[I, datetime]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -93,20 +94,21 @@ def apply_events(store: Store, projection: Projection[Any], events: Iterable[I])
         events: of each aggregate in order, perhaps repeated, perhaps with gaps.
 
     Raises:
-        ProjectionError: the table is another version's, or an event is ahead of the log.
+        TableNotReady: the table is another version's.
+        ProjectionError: an event is ahead of the log.
     """
     by_aggregate: dict[UUID, list[I]] = defaultdict(list)
     for event in events:
         by_aggregate[event.aggregate_id].append(event)
-    return _Application(store, projection).apply(by_aggregate)
+    application: _Application[Any, I] = _Application(store, projection)
+    return application.apply(by_aggregate)
 
 
-class _Application(Generic[S]):
+class _Application(Generic[S, I]):
     def __init__(self, store: Store, projection: Projection[S]) -> None:
         self._store = store
         self._connection = store.connection
         self._projection = projection
-        self._late: dict[UUID, list[tuple[Any, datetime]]] = defaultdict(list)
 
     def apply(self, by_aggregate: dict[UUID, list[I]]) -> Applied[I]:
         # The states first: whoever has read the table keeps it from being changed for another one until the end.
@@ -115,13 +117,22 @@ class _Application(Generic[S]):
         candidates: list[_Candidate] = []
         poison: dict[UUID, Poison] = {}
         news: dict[UUID, list[I]] = {}
+        late: dict[UUID, list[tuple[I, datetime]]] = {}
         for aggregate_id, events in by_aggregate.items():
             if aggregate_id in behind:
                 continue
-            before, state = present.get(aggregate_id) or (0, self._projection.initial())
-            folded = _Folded(before, state)
+            before, encoded = present.get(aggregate_id, (0, None))
+            new = [event for event in events if event.version > before]
+            if not new:
+                continue
+            at_once = Poison(aggregate_id, before + 1, new[0].place, "")
             try:
-                self._fold(aggregate_id, folded, events)
+                folded: _Folded[S, I] = _Folded(before, decoded_state(self._projection, encoded))
+            except ProjectionError as error:
+                poison[aggregate_id] = msgspec.structs.replace(at_once, error=str(error))
+                continue
+            try:
+                self._fold(aggregate_id, folded, new)
             except _CannotTake as problem:
                 poison[aggregate_id] = problem.poison
             if folded.version > before:
@@ -129,17 +140,21 @@ class _Application(Generic[S]):
                     row = self._projection.row_of(aggregate_id, folded.state, folded.version)
                 except Exception as error:
                     reason = f"its state at version {folded.version} does not become a row: {error!r}"
-                    poison[aggregate_id] = Poison(aggregate_id, before + 1, events[0].place, reason)
+                    poison[aggregate_id] = msgspec.structs.replace(at_once, error=reason)
                 else:
-                    candidates.append(_Candidate(row, Poison(aggregate_id, before + 1, events[0].place, "")))
-                    by_version = {event.version: event for event in events if before < event.version <= folded.version}
-                    news[aggregate_id] = list(by_version.values())
+                    candidates.append(_Candidate(row, at_once))
+                    by_version = {event.version: event for event in new if event.version <= folded.version}
+                    news[aggregate_id], late[aggregate_id] = list(by_version.values()), folded.late
         refused = {one.aggregate_id: one for one in self._write(candidates)}
-        visible = [event for aggregate_id in news.keys() - refused.keys() for event in news[aggregate_id]]
         found = list({**poison, **refused}.values())
         park(self._connection, self._projection.name, found)
-        late = [one for aggregate_id in news.keys() - refused.keys() for one in self._late[aggregate_id]]
-        return Applied(visible, late, found, generation)
+        written = news.keys() - refused.keys()
+        return Applied(
+            [event for aggregate_id in written for event in news[aggregate_id]],
+            [one for aggregate_id in written for one in late[aggregate_id]],
+            found,
+            generation,
+        )
 
     def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
         """Write all rows in one statement; when the table refuses one, each by itself, to find which."""
@@ -147,7 +162,7 @@ class _Application(Generic[S]):
             with self._connection.transaction():
                 write_rows(self._connection, self._projection, [one.row for one in candidates])
             return []
-        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+        except (*REFUSALS, TypeError, ValueError) as error:
             if len(candidates) == 1:
                 return [
                     msgspec.structs.replace(one.if_refused, error=f"the table refuses its row: {str(error).strip()}")
@@ -155,17 +170,14 @@ class _Application(Generic[S]):
                 ]
             return [problem for one in candidates for problem in self._write([one])]
 
-    def _fold(self, aggregate_id: UUID, folded: _Folded[S], events: Sequence[Incoming]) -> None:
+    def _fold(self, aggregate_id: UUID, folded: _Folded[S, I], events: Sequence[I]) -> None:
         """Apply the version gate: a version that is known is a duplicate, the next is folded, a gap is read from the log."""
         for event in events:
             if event.version <= folded.version:
                 continue
             try:
-                missing = self._missing(aggregate_id, folded.version, event.version - 1)
-                self._take(folded, missing)
-                self._late[aggregate_id] += [
-                    (event, one) for one in {one.version: one.recorded_at for one in missing}.values()
-                ]
+                if event.version > folded.version + 1:
+                    self._catch_up(aggregate_id, folded, event)
                 in_order = event.version == folded.version + 1
                 if in_order:
                     self._take(folded, event.recorded(self._projection.aggregate))
@@ -176,23 +188,28 @@ class _Application(Generic[S]):
                 reason = str(error) if known else f"it cannot be folded: {error!r}"
                 raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason)) from error
             if not in_order:
+                if self._store.version(aggregate_id) >= event.version:
+                    reason = f"the log has no version {folded.version + 1} of it, and has later ones"
+                    raise _CannotTake(Poison(aggregate_id, folded.version + 1, event.place, reason))
                 raise ProjectionError(
                     f"{self._projection.name}: {event.place} has version {event.version} of {aggregate_id}, and the log has "
                     f"nothing after version {folded.version}: the database was set back to an earlier state"
                 )
 
-    def _take(self, folded: _Folded[S], events: Iterable[Recorded[Event]]) -> None:
-        """Fold events; a stored event that stands for several moves the version only with all of them."""
-        for version, parts in itertools.groupby(events, key=lambda recorded: recorded.version):
-            state = folded.state
-            for recorded in parts:
-                state = self._projection.apply(state, recorded)
-            folded.state, folded.version = state, version
+    def _take(self, folded: _Folded[S, I], parts: Sequence[Recorded[Event]]) -> None:
+        """Fold a stored event; one that stands for several moves the version only with all of them."""
+        state = folded.state
+        for recorded in parts:
+            state = self._projection.apply(state, recorded)
+        folded.state, folded.version = state, parts[-1].version
 
-    def _missing(self, aggregate_id: UUID, after: int, until: int) -> list[Recorded[Event]]:
-        if after == until:
-            return []
+    def _catch_up(self, aggregate_id: UUID, folded: _Folded[S, I], event: I) -> None:
+        """Fold what the log has before an event that is not the next one."""
+        after, until = folded.version, event.version - 1
         log.warning(
             "%s: versions %d to %d of %s come from the log", self._projection.name, after + 1, until, aggregate_id
         )
-        return list(self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until))
+        missing = self._store.read(self._projection.aggregate, aggregate_id, after=after, until=until)
+        for _, parts in itertools.groupby(missing, key=lambda recorded: recorded.version):
+            self._take(folded, stored := list(parts))
+            folded.late.append((event, stored[0].recorded_at))

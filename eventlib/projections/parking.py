@@ -14,9 +14,11 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from eventlib.codec import storable
 from eventlib.errors import EventlibError
 from eventlib.projection import Projection, S
-from eventlib.projections.rows import read_states, write_rows
+from eventlib.projections.rows import REFUSALS, decoded_state, read_states, write_rows
+from eventlib.projections.tables import gate
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
@@ -44,17 +46,24 @@ class Parked(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What came of bringing an aggregate up to date: its version then, or why it stays left behind."""
+    """What came of bringing an aggregate up to date.
+
+    Attributes:
+        version: of its row then; None when nothing was done, since it was not left behind, or not any more.
+        error: why it stays left behind.
+    """
 
     aggregate_id: UUID
-    version: int
+    version: int | None
     error: str | None
 
 
 def park(connection: Connection, projection: str, poison: Sequence[Poison]) -> None:
     """Leave aggregates behind."""
     if poison:
-        parameters = {"projection": projection, "parked": msgspec.json.encode(poison).decode()}
+        # What an error says of a message may hold anything.
+        sayable = [msgspec.structs.replace(one, error=storable(one.error)) for one in poison]
+        parameters = {"projection": projection, "parked": msgspec.json.encode(sayable).decode()}
         connection.execute(query("parked_write"), parameters)
 
 
@@ -75,39 +84,55 @@ def replay_parked(
 
     Args:
         aggregate_ids: only these; by default all.
+
+    Raises:
+        TableNotReady: another version of the projection has made the table.
     """
-    for one in parked(store.connection, projection.name):
-        if aggregate_ids is None or one.aggregate_id in aggregate_ids:
-            try:
-                yield Replayed(one.aggregate_id, _replay(store, projection, one.aggregate_id), None)
-            except (EventlibError, psycopg.DataError, psycopg.IntegrityError, _ReplayFailed) as error:
-                poison = Poison(one.aggregate_id, one.version, one.place, str(error).strip())
-                park(store.connection, projection.name, [poison])
-                yield Replayed(one.aggregate_id, one.version - 1, poison.error)
+    found = {one.aggregate_id: one for one in parked(store.connection, projection.name)}
+    for aggregate_id in found if aggregate_ids is None else aggregate_ids:
+        entry = found.get(aggregate_id)
+        yield Replayed(aggregate_id, None, None) if entry is None else _replay(store, projection, entry)
 
 
 class _ReplayFailed(Exception):
     """The projection's own code has failed."""
 
 
-def _replay(store: Store, projection: Projection[S], aggregate_id: UUID) -> int:
-    connection = store.connection
+def _replay(store: Store, projection: Projection[Any], entry: Parked) -> Replayed:
+    connection, aggregate_id = store.connection, entry.aggregate_id
     with connection.transaction():
-        connection.execute(query("parked_forget"), {"projection": projection.name, "aggregate_id": aggregate_id})
-        present = read_states(connection, projection, [aggregate_id])
-        before, state = present.get(aggregate_id) or (0, projection.initial())
-        version = before
-        for recorded in store.read(projection.aggregate, aggregate_id, after=version):
-            version = recorded.version
-            try:
-                state = projection.apply(state, recorded)
-            except Exception as error:
-                raise _ReplayFailed(f"version {version} cannot be folded: {error!r}") from error
-        if version > before:
-            try:
-                write_rows(connection, projection, [projection.row_of(aggregate_id, state, version)])
-            except psycopg.Error:
-                raise
-            except Exception as error:
-                raise _ReplayFailed(f"its state at version {version} does not become a row: {error!r}") from error
-        return version
+        # The table first: whoever has read it keeps it from being changed for another one until the end.
+        before, encoded = read_states(connection, projection, [aggregate_id]).get(aggregate_id, (0, None))
+        gate(connection, projection, ())
+        try:
+            with connection.transaction():
+                forgotten = {"projection": projection.name, "aggregate_id": aggregate_id}
+                if not connection.execute(query("parked_forget"), forgotten).rowcount:
+                    return Replayed(aggregate_id, None, None)
+                version = _bring_up_to_date(store, projection, aggregate_id, before, encoded)
+        except (EventlibError, *REFUSALS, _ReplayFailed) as error:
+            poison = Poison(aggregate_id, entry.version, entry.place, str(error).strip())
+            park(connection, projection.name, [poison])
+            return Replayed(aggregate_id, before, poison.error)
+    return Replayed(aggregate_id, version, None)
+
+
+def _bring_up_to_date(
+    store: Store, projection: Projection[S], aggregate_id: UUID, before: int, encoded: str | None
+) -> int:
+    """Fold what comes after a version and write the row; the version that it is of then."""
+    state, version = decoded_state(projection, encoded), before
+    for recorded in store.read(projection.aggregate, aggregate_id, after=version):
+        version = recorded.version
+        try:
+            state = projection.apply(state, recorded)
+        except Exception as error:
+            raise _ReplayFailed(f"version {version} cannot be folded: {error!r}") from error
+    if version > before:
+        try:
+            write_rows(store.connection, projection, [projection.row_of(aggregate_id, state, version)])
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            raise _ReplayFailed(f"its state at version {version} does not become a row: {error!r}") from error
+    return version

@@ -7,9 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Generic
 
-import psycopg
 from confluent_kafka import Consumer, Message
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eventlib.projection import Projection, S
 from eventlib.projections.applying import apply_events
@@ -17,7 +15,7 @@ from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.tables import check_table
 from eventlib.projections.topic_reader import Batch, TopicReader
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, again
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress
 from eventlib.tracing import record, tracing
@@ -27,14 +25,6 @@ LOOK_S = 1.0
 """How often a projector looks whether it is paused, or its table was made anew by another version."""
 
 log = logging.getLogger(__name__)
-
-# Two transactions that have waited for each other: the same batch again is likely to get through.
-_again = retry(
-    retry=retry_if_exception_type((psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)),
-    stop=stop_after_attempt(5),
-    wait=wait_random_exponential(0.01, max=0.5),
-    reraise=True,
-)
 
 
 class _TableChanged(Exception):
@@ -76,7 +66,8 @@ class Projector(Generic[S]):
         """Consume and apply until `stop`, resting while the projection is paused.
 
         Raises:
-            ProjectionError: the table is another version's, or the log was set back.
+            TableNotReady: the table is another version's.
+            ProjectionError: the log was set back.
             TopicError: the messages are another log's.
             psycopg.OperationalError: the database is gone.
         """
@@ -93,8 +84,8 @@ class Projector(Generic[S]):
                     except _TableChanged:
                         self._look(member)
                 if self._lag.due:
-                    self._lag.flush(self._connection)
-        self._lag.flush(self._connection)
+                    self._flush()
+        self._flush()
 
     def apply(self, messages: Sequence[Message]) -> None:
         """Fold messages into the read model and record the offsets, in one transaction.
@@ -105,6 +96,7 @@ class Projector(Generic[S]):
         """
         self._apply(self._reader.decode(messages))
 
+    @again
     def _look(self, member: Consumer) -> None:
         """See whether to rest, and whether another table has taken the place of the one that was kept up to date."""
         table = check_table(self._connection, self._projection)
@@ -113,7 +105,11 @@ class Projector(Generic[S]):
         self._generation = table.generation
         self._reader.rest(member, table.paused_since is not None)
 
-    @_again
+    @again
+    def _flush(self) -> None:
+        self._lag.flush(self._connection)
+
+    @again
     def _apply(self, batch: Batch) -> None:
         name, began_ns = self._projection.name, time.time_ns()
         with self._connection.transaction():

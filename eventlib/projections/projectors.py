@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from eventlib.errors import ProjectionError
+from eventlib.errors import TableNotReady
 from eventlib.projection import Projection
 from eventlib.projections.projector import Projector
 from eventlib.projections.tables import check_table
@@ -23,10 +23,11 @@ log = logging.getLogger(__name__)
 def run_projectors(
     database_url: str, kafka: KafkaAddress, topic_partitions: int, projections: Sequence[Projection[Any]], stop: Stop
 ) -> None:
-    """Keep projections up to date until `stop`. One whose table another version has made waits for its rebuild.
+    """Keep projections up to date until `stop`. One whose table another version has made, or makes meanwhile, waits until it
+    is made anew, and the others go on.
 
     Raises:
-        What `Projector.run` raises, from the first one that fails; the others are stopped then.
+        What else `Projector.run` raises, from the first one that fails; the others are stopped then.
     """
     connect(database_url).close()
     reach(kafka)
@@ -39,14 +40,12 @@ def run_projectors(
                 while not stop:
                     try:
                         check_table(connection, projection)
-                    except ProjectionError as error:
+                        said = ""
+                        Projector(connection, kafka, topic_partitions, projection).run(stop)
+                    except TableNotReady as error:
                         if str(error) != said:
                             log.error("%s", said := str(error))
                         stop.wait(WAIT_FOR_TABLE_S)
-                    else:
-                        break
-                if not stop:
-                    Projector(connection, kafka, topic_partitions, projection).run(stop)
         except BaseException as error:  # handed to the main thread
             failures.append(error)
             stop.set()

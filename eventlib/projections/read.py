@@ -21,7 +21,8 @@ class ProjectionRead:
         row: its columns but the time of projection, as JSON values.
         version: of the aggregate, up to which the row knows it.
         projected_at: when it was written, in UTC.
-        etag: a strong entity tag (RFC 9110, section 8.8.3): the same as long as the same events make the same row.
+        etag: a strong entity tag (RFC 9110, section 8.8.3): another one for every version of the aggregate, and for every
+            table that has taken the place of the one before, whatever code asks.
         staleness: what the row does not show yet.
     """
 
@@ -34,16 +35,12 @@ class ProjectionRead:
 
 def read_row(connection: Connection, projection: Projection[Any], aggregate_id: UUID) -> ProjectionRead | None:
     """The row of an aggregate; None when there is none, which may mean that it has not been projected yet."""
-    found = connection.execute(statement("projection_rows", projection), {"keys": [aggregate_id]}).fetchone()
+    # The table says by itself what has made it: the code that reads may be older or newer.
+    asked = {"key": aggregate_id, "projection": projection.name}
+    found = connection.execute(statement("projection_row", projection), asked).fetchone()
     if found is None:
         return None
-    _, row, projected_at = found
+    row, projected_at, made_by, generation = found
     version: int = row["last_event_version"]
-    return ProjectionRead(
-        row, version, projected_at, etag(projection, version), staleness(connection, aggregate_id, version)
-    )
-
-
-def etag(projection: Projection[Any], version: int) -> str:
-    """The entity tag of a row at a version of its aggregate; another version of the fold makes another one."""
-    return f'"{projection.name}-{projection.version}-{version}"'
+    etag = f'"{projection.name}-{made_by}-{generation}-{version}"'
+    return ProjectionRead(row, version, projected_at, etag, staleness(connection, aggregate_id, version))

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from eventlib.codec import decoder_for
+from eventlib.errors import ProjectionError
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
 
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+"""What the database says of a row that it will never take; the last of one that is too large for an index."""
+
 
 def read_states(
-    connection: Connection, projection: Projection[S], aggregate_ids: Collection[UUID]
-) -> dict[UUID, tuple[int, S]]:
-    """The version and the folded state of those of some aggregates that have a row."""
-    decode = decoder_for(projection.initial)
+    connection: Connection, projection: Projection[Any], aggregate_ids: Collection[UUID]
+) -> dict[UUID, tuple[int, str]]:
+    """The version and the encoded state of those of some aggregates that have a row."""
     found = connection.execute(statement("projection_read", projection), {"keys": list(aggregate_ids)})
-    return {key: (version, decode(state)) for key, version, state in found}
+    return {key: (version, state) for key, version, state in found}
+
+
+def decoded_state(projection: Projection[S], encoded: str | None) -> S:
+    """A state as it was encoded; the one before the first event without any.
+
+    Raises:
+        ProjectionError: it is no such state: the row was damaged, or another fold has written it under the same version.
+    """
+    if encoded is None:
+        return projection.initial()
+    decode: Callable[[str], S] = decoder_for(projection.initial)
+    try:
+        return decode(encoded)
+    except Exception as error:  # whatever the state's own class raises
+        raise ProjectionError(
+            f"the state in its row of {projection.name} cannot be read ({error}): "
+            f"run `eventlib projections rebuild {projection.name}`"
+        ) from None
 
 
 def write_rows(connection: Connection, projection: Projection[Any], rows: Sequence[Row]) -> None:

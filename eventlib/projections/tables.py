@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from eventlib.errors import ProjectionError
+from eventlib.errors import TableNotReady
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
 from eventlib.store.connection import Connection
@@ -62,7 +62,7 @@ def pause(connection: Connection, projection: Projection[Any], paused: bool) -> 
     """Have a projection rest, or go on. A projector notices within a second; what it has consumed by then, it applies.
 
     Raises:
-        ProjectionError: it has no table yet.
+        TableNotReady: it has no table yet.
     """
     parameters = {"projection": projection.name, "paused": paused}
     if connection.execute(query("projection_pause"), parameters).fetchone() is None:
@@ -73,7 +73,7 @@ def check_table(connection: Connection, projection: Projection[Any]) -> Projecti
     """What is known of the table; refuses one of another version of the fold.
 
     Raises:
-        ProjectionError: there is no table, or another version has made it.
+        TableNotReady: there is no table, or another version has made it.
     """
     table = table_of(connection, projection)
     if table is None:
@@ -90,7 +90,7 @@ def gate(
     To be asked in a transaction that has read the table already, which keeps it from being changed for another one.
 
     Raises:
-        ProjectionError: there is no table, or another version has made it.
+        TableNotReady: there is no table, or another version has made it.
     """
     parameters = {"projection": projection.name, "keys": list(aggregate_ids)}
     row = connection.execute(query("projection_gate"), parameters).fetchone()
@@ -103,7 +103,7 @@ def gate(
 
 def _check_version(projection: Projection[Any], version: int) -> None:
     if version != projection.version:
-        raise ProjectionError(
+        raise TableNotReady(
             f"the table of projection {projection.name} was made by version {version} of it, and this is version "
             f"{projection.version}: run `eventlib projections rebuild {projection.name}`"
         )
@@ -115,5 +115,11 @@ def table_of(connection: Connection, projection: Projection[Any]) -> ProjectionT
     return ProjectionTable(*row) if row else None
 
 
-def _without_table(projection: Projection[Any]) -> ProjectionError:
-    return ProjectionError(f"projection {projection.name} has no table yet: run `eventlib init`")
+def key_of(connection: Connection, projection: Projection[Any]) -> str:
+    """The column of the aggregate's id in the table that is there, which may be another version's."""
+    row = connection.execute(query("projection_key"), {"table": projection.name}).fetchone()
+    return str(row[0]) if row else projection.key
+
+
+def _without_table(projection: Projection[Any]) -> TableNotReady:
+    return TableNotReady(f"projection {projection.name} has no table yet: run `eventlib init`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,16 +13,19 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from eventlib.aggregate import Aggregate
+from eventlib.codec import storable
 from eventlib.errors import TopicError, UnreadableEvent
 from eventlib.projections.offsets import applied_offsets, record_offsets
-from eventlib.store.connection import Connection
+from eventlib.store.connection import Connection, keep_nobody_waiting
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
-from eventlib.streaming.topics import ensure_topic, topic_id, topic_of
+from eventlib.streaming.topics import TopicWatch, ensure_topic, topic_id, topic_of
 
 POLL_S = 0.1
+
+log = logging.getLogger(__name__)
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -57,6 +61,7 @@ class TopicReader:
         aggregate: Aggregate[Any, Any],
         group: str,
     ) -> None:
+        keep_nobody_waiting(connection)
         self.group = group
         self.topic = topic_of(aggregate.name)
         self._connection = connection
@@ -64,6 +69,7 @@ class TopicReader:
         self._admin = reach(kafka)
         ensure_topic(self._admin, self.topic, topic_partitions)
         self._topic_id = topic_id(self._admin, self.topic)
+        self._watch = TopicWatch(self._admin, self.topic)
         self._source = source_of(log_id(connection))
         self._paused = False
 
@@ -83,18 +89,15 @@ class TopicReader:
         (member.pause if paused else member.resume)(member.assignment())
 
     def poll(self, member: Consumer, limit: int) -> list[Message]:
-        """The next messages, as soon as there are some; none after `POLL_S`."""
-        return next_messages(member, limit, POLL_S)
-
-    def rewind(self, member: Consumer, messages: Sequence[Message]) -> None:
-        """Have these messages, the last ones that were asked for, come again."""
-        first: dict[int, int] = {}
-        for message in messages:
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None and offset is not None
-            first.setdefault(partition, offset)
-        for partition, offset in first.items():
-            member.seek(TopicPartition(self.topic, partition, offset))
+        """The next messages, as soon as there are some; none after `POLL_S`, nor when the topic was made anew."""
+        known = self._topic_id
+        messages = next_messages(member, limit, POLL_S)  # may call `_resume`, which may learn of another topic
+        if self._topic_id == known and self._watch.answer() in (None, known):
+            return messages
+        # Deleted and made again: what was consumed may be of the old one, and a position in that one means nothing now.
+        log.warning("%s: %s was made anew, and is read from its beginning", self.group, self.topic)
+        self.return_to_offsets(member)
+        return []
 
     def return_to_offsets(self, member: Consumer) -> None:
         """Go on where the database says, which may be earlier than where it was."""
@@ -119,7 +122,7 @@ class TopicReader:
             try:
                 event = incoming_event(message)
             except UnreadableEvent as problem:
-                batch.unreadable.append(Unreadable(partition, offset, str(problem)))
+                batch.unreadable.append(Unreadable(partition, offset, storable(str(problem))))
                 continue
             if event.source != self._source:
                 raise TopicError(

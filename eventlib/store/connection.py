@@ -7,13 +7,30 @@ from urllib.parse import urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eventlib.errors import ServiceUnavailable
 
 CONNECT_TIMEOUT_S = 5
+IDLE_IN_TRANSACTION_S = 10.0
+"""For how long a worker may do nothing in its transaction, before the server ends its session."""
+
+LOCK_WAIT_S = 3.0
+"""For how long a worker's statement waits for a lock; `again` tries for longer than another's session may be idle."""
 MINIMUM_SERVER_VERSION = 160000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+again = retry(
+    retry=retry_if_exception_type(
+        (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+    ),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(0.01, max=0.5),
+    reraise=True,
+)
+"""Does it again when transactions have waited for each other, or one for too long: it is likely to get through then."""
 
 
 def shown_address(url: str) -> str:
@@ -75,6 +92,16 @@ def connect(url: str, application_name: str = "eventlib") -> Connection:
             f"the database at {shown_address(url)} is encoded in {encoding}, which cannot hold every text: make it UTF8"
         )
     return connection
+
+
+def keep_nobody_waiting(connection: Connection) -> None:
+    """For a worker whose rows others take over: have the server end its session when it stops within a transaction.
+
+    A process that is suspended there would else keep its locks, and its successor waiting, for ever. And whoever waits for a
+    lock all the same gives up in time to hear of a stop.
+    """
+    connection.execute(f"SET idle_in_transaction_session_timeout TO {IDLE_IN_TRANSACTION_S * 1000:.0f}")
+    connection.execute(f"SET lock_timeout TO {LOCK_WAIT_S * 1000:.0f}")
 
 
 def planned_anew(connection: Connection, statement: str, parameters: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:

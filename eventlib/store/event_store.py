@@ -203,10 +203,16 @@ class Store:
         However long the streams, only a page is held: take an aggregate's events before asking for the next aggregate.
 
         Raises:
-            UnreadableEvent: an event cannot be decoded.
+            UnreadableEvent: an event cannot be decoded. The other aggregates can be asked for all the same.
         """
-        recorded = (one for stored in self._stored_of(aggregate, aggregate_ids) for one in aggregate.recorded(stored))
-        yield from itertools.groupby(recorded, key=lambda one: one.aggregate_id)
+        for aggregate_id, events in self.read_many_stored(aggregate, aggregate_ids):
+            yield aggregate_id, (one for stored in events for one in aggregate.recorded(stored))
+
+    def read_many_stored(
+        self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]
+    ) -> Iterator[tuple[UUID, Iterator[Stored]]]:
+        """The same as they are stored, holes and all."""
+        yield from itertools.groupby(self._stored_of(aggregate, aggregate_ids), key=lambda one: one.aggregate_id)
 
     def _stored_of(self, aggregate: Aggregate[S, Any], aggregate_ids: Sequence[UUID]) -> Iterator[Stored]:
         parameters = {

@@ -20,6 +20,10 @@ C = TypeVar("C")
 
 log = logging.getLogger(__name__)
 
+# What breaks a producer is raised as well; librdkafka would write it to the terminal, whatever the level of its log.
+_unheard = logging.getLogger("eventlib.librdkafka")
+_unheard.setLevel(logging.CRITICAL + 1)
+
 
 @dataclass(frozen=True)
 class KafkaAddress:
@@ -71,7 +75,7 @@ def reach(address: KafkaAddress) -> AdminClient:
 
 
 def producer(address: KafkaAddress) -> Producer:
-    """A producer that keeps order and does not duplicate by its own retries."""
+    """A producer that keeps order and does not duplicate by its own retries; of no more use once a message has failed."""
     return _made(
         Producer,
         {
@@ -81,9 +85,12 @@ def producer(address: KafkaAddress) -> Producer:
             "acks": "all",
             # A message never gives up by itself: one that did would leave a gap, behind which later ones still arrive.
             "message.timeout.ms": 0,
+            # Nor does one that the broker refuses: after it this producer sends nothing more.
+            "enable.gapless.guarantee": True,
             # The default hashes keys unlike Java's clients do; a key must land in one partition whoever writes it.
             "partitioner": "murmur2_random",
             "error_cb": _ErrorLog(),
+            "logger": _unheard,
         },
     )
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from eventlib.errors import ServiceUnavailable
 
 TIMEOUT_S = 15.0
+WATCH_S = 1.0
 
 # A topic that was just created, or a broker that was just restarted, has no leader for a moment.
 _soon = retry(
@@ -29,13 +32,16 @@ def topic_of(aggregate_type: str) -> str:
     return f"{aggregate_type}.events"
 
 
-def ensure_topic(admin: AdminClient, topic: str, partitions: int) -> None:
+def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> None:
     """Create the topic unless it exists; an existing one keeps its partitions. Its messages are kept for ever.
 
+    Args:
+        timeout_s: for how long to wait for an answer, in seconds.
+
     Raises:
-        ServiceUnavailable: the broker refuses.
+        ServiceUnavailable: the broker refuses, or does not answer.
     """
-    if _exists(admin, topic):  # asked first: who may use a topic may perhaps not create one
+    if _exists(admin, topic, timeout_s):  # asked first: who may use a topic may perhaps not create one
         return
     # -1 is the broker's own default replication factor.
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
@@ -58,6 +64,29 @@ def topic_id(admin: AdminClient, topic: str) -> str:
         raise ServiceUnavailable(f"topic {topic} cannot be described: {error.args[0].str()}") from None
 
 
+class TopicWatch:
+    """Asks for the id of a topic every second and never waits for the answer, so a broker that is away holds up nobody."""
+
+    def __init__(self, admin: AdminClient, topic: str) -> None:
+        self._admin = admin
+        self._topic = topic
+        self._asked: Future[TopicDescription] | None = None
+        self._asked_at = 0.0
+
+    def answer(self) -> str | None:
+        """The id, once each time that the broker has said it; else None."""
+        asked, answered = self._asked, None
+        if asked is not None and asked.done():
+            self._asked = None
+            if asked.exception() is None:  # else the broker is away, or there is no such topic for a moment
+                answered = str(asked.result().topic_id)
+        if self._asked is None and time.monotonic() - self._asked_at >= WATCH_S:
+            self._asked_at = time.monotonic()
+            topics = TopicCollection([self._topic])
+            self._asked = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S)[self._topic]
+        return answered
+
+
 def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
     """For each partition the offset that the next message will get; empty when there is no such topic.
 
@@ -70,9 +99,9 @@ def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
         raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
 
 
-def _exists(admin: AdminClient, topic: str) -> bool:
+def _exists(admin: AdminClient, topic: str, timeout_s: float) -> bool:
     try:
-        return admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].error is None
+        return admin.list_topics(topic, timeout=timeout_s).topics[topic].error is None
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
 

@@ -1,4 +1,5 @@
--- "My orders" in the app: a customer's orders, the newest first, each with what a list shows of it.
+-- "My orders" in the app: a customer's orders, the newest first, each with what a list shows of it. The state is json: jsonb would
+-- change the order of its keys, and the headline is of the first line.
 CREATE TABLE {table} (
     order_id           uuid        PRIMARY KEY,
     user_id            uuid,
@@ -10,6 +11,6 @@ CREATE TABLE {table} (
     currency           varchar(3),
     last_event_version integer     NOT NULL,
     projected_at       timestamptz NOT NULL,
-    snapshot           jsonb       NOT NULL
+    snapshot           json        NOT NULL
 );
 CREATE INDEX ON {table} (user_id, placed_at DESC, order_id)

@@ -1,5 +1,6 @@
 -- The fold of order_tracking in SQL, over a part of the log: of what an event sets, the last by version counts. A payment moves an
--- order on only when nothing but its submission came before. OrderCheckedOut is a retired event that closed the cart.
+-- order on only when nothing but its submission came before. OrderCheckedOut is a retired event that closed the cart. A row of which a
+-- field does not read as a text has no version: the table refuses it, and the partition is folded in Python.
 SELECT order_id, step, placed_at, submitted_at, paid_at, shipped_at, delivered_at, ended_at, carrier, tracking_number,
        last_event_version,
        json_build_object(
@@ -18,7 +19,9 @@ FROM (
            ended[cardinality(ended)] AS ended_at,
            shipments[cardinality(shipments)] ->> 'carrier' AS carrier,
            shipments[cardinality(shipments)] ->> 'tracking_number' AS tracking_number,
-           last_event_version
+           CASE WHEN shipments IS NULL OR (jsonb_typeof(shipments[cardinality(shipments)] -> 'carrier') = 'string'
+                                           AND jsonb_typeof(shipments[cardinality(shipments)] -> 'tracking_number') = 'string')
+                THEN last_event_version END AS last_event_version
     FROM (
         -- Every order has a row, also one of which nothing is wanted.
         SELECT aggregate_id, max(version) AS last_event_version
@@ -48,7 +51,7 @@ FROM (
                        WHEN 'OrderCancelled' THEN 'cancelled'
                        WHEN 'OrderMarkedUnavailable' THEN 'cancelled'
                    END AS step,
-                   CASE WHEN metadata ? 'occurred_at' THEN (metadata ->> 'occurred_at')::timestamptz ELSE created_at END AS at
+                   coalesce((metadata ->> 'occurred_at')::timestamptz, created_at) AS at
             FROM {partition}
             WHERE aggregate_type = 'order'
               AND event_type IN ('OrderPlaced', 'PaymentCaptured', 'OrderSubmitted', 'OrderCheckedOut', 'OrderFulfilmentStarted',

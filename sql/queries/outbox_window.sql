@@ -1,5 +1,6 @@
 -- Rows of some shards that one moment did not see yet and the present one sees, the oldest first, and the present moment beside
--- them. Of one aggregate, a later version always has a later id. Those of held aggregates are left out.
+-- them. Of one aggregate, a later version always has a later id. Those of held aggregates are left
+-- out, unless they are due.
 SELECT pg_current_snapshot()::text, page.*
 FROM (SELECT) AS present
 LEFT JOIN (
@@ -9,7 +10,7 @@ LEFT JOIN (
     WHERE (tx_id >= %(seen_xmax)s::xid8 OR tx_id = ANY(%(seen_in_progress)s::xid8[]))
       AND shard = ANY(%(shards)s::smallint[])
       AND NOT EXISTS (SELECT FROM outbox_held AS held
-                      WHERE held.aggregate_id = outbox.aggregate_id AND (held.retry_at <= clock_timestamp()) IS NOT TRUE)
+                      WHERE held.aggregate_id = outbox.aggregate_id AND held.aggregate_id <> ALL(%(due)s::uuid[]))
     ORDER BY id
     LIMIT %(limit)s
 ) AS page ON true

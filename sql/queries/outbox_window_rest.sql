@@ -8,6 +8,6 @@ WHERE id > %(after)s
   AND pg_visible_in_snapshot(tx_id, %(until)s::pg_snapshot)
   AND shard = ANY(%(shards)s::smallint[])
   AND NOT EXISTS (SELECT FROM outbox_held AS held
-                  WHERE held.aggregate_id = outbox.aggregate_id AND (held.retry_at <= clock_timestamp()) IS NOT TRUE)
+                  WHERE held.aggregate_id = outbox.aggregate_id AND held.aggregate_id <> ALL(%(due)s::uuid[]))
 ORDER BY id
 LIMIT %(limit)s

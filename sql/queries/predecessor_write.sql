@@ -1,6 +1,3 @@
--- Keeps how far a projection has come beside the table that is being replaced.
-INSERT INTO projection_predecessors (projection, offsets)
-SELECT %(predecessor)s, coalesce(json_agg(json_build_object('topic', topic, 'partition', partition, 'topic_id', topic_id,
-                                                            'next_offset', next_offset)), '[]')
-FROM projection_offsets
-WHERE projection = %(projection)s
+-- Notes up to where in the log a table that was replaced has been brought up to date.
+INSERT INTO projection_predecessors (projection, checkpoint) VALUES (%(projection)s, %(checkpoint)s)
+ON CONFLICT (projection) DO UPDATE SET checkpoint = excluded.checkpoint

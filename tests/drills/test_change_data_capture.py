@@ -11,15 +11,15 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka.admin import ConfigResource
 
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import ServiceUnavailable, SettingsError
-from eventlib.orders import ORDER
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.outbox.cdc import publisher, slot_status
+from eventlib.outbox.cdc import CONNECTOR, publisher, slot_status
 from eventlib.outbox.relay import Relay
 from eventlib.outbox.status import outbox_status
-from eventlib.pipeline.change_data_capture import cdc_down, cdc_status, cdc_up, database_properties
+from eventlib.pipeline.change_data_capture import cdc_config, cdc_down, cdc_status, cdc_up, database_properties
 from eventlib.pipeline.readiness import readiness
 from eventlib.pipeline.signals import take_signals
 from eventlib.projections.reconcile import verify
@@ -27,7 +27,7 @@ from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
-from tests.messages import messages_of, versions_of
+from tests.messages import TOPIC, messages_of, versions_of
 from tests.orders import CART, execute
 from tests.processes import background, eventlib
 from tests.waiting import wait_for
@@ -50,8 +50,18 @@ def ordered(store: Store, number: int) -> list[UUID]:
     return orders
 
 
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def depth(store: Store) -> int:
     return outbox_status(store.connection).depth
+
+
+def retention_ms(kafka: KafkaAddress, topic: str) -> str:
+    admin = reach(kafka)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    return str(admin.describe_configs([resource])[resource].result(10)["retention.ms"].value)
 
 
 def contents(kafka: KafkaAddress) -> dict[tuple[bytes, bytes], tuple[bytes, list[tuple[str, bytes]]]]:
@@ -65,14 +75,13 @@ def contents(kafka: KafkaAddress) -> dict[tuple[bytes, bytes], tuple[bytes, list
 def test_debezium_writes_what_the_relay_writes_and_the_outbox_stays_small(
     store: Store, database_url: str, kafka: KafkaAddress, kafka_connect: EmbeddedConnect
 ) -> None:
-    def up() -> None:
-        cdc_up(store.connection, kafka_connect, database_url, kafka, ["order"], TOPIC_PARTITIONS)
-
-    up()
+    # No topic is there: Kafka Connect creates it as a relay would.
+    cdc_up(store.connection, kafka_connect, database_url, kafka, [], TOPIC_PARTITIONS)
     assert publisher(store.connection) == "cdc" and slot_status(store.connection).exists
     ordered(store, 5)
     wait_for(lambda: len(contents(kafka)) == 5 * len(CART), 60)
     from_debezium = contents(kafka)
+    assert retention_ms(kafka, TOPIC) == "-1" and retention_ms(kafka, "__debezium-heartbeat.eventlib") == "86400000"
     partitions = {message.key(): message.partition() for message in messages_of(kafka)}
     # Nobody has deleted the rows yet: the relay can publish the very same ones.
     assert depth(store) == 5 * len(CART)
@@ -160,7 +169,12 @@ def test_a_killed_connector_goes_on_and_a_lost_one_is_said(
     # The slot is gone: whatever is not known to be published is still in the outbox.
     kafka_connect.stop()
     orders = ordered(store, 2)
+    config = cdc_config(store.connection, database_url, TOPIC_PARTITIONS)
     store.connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    # Debezium, started by somebody else, knows by its offsets that it cannot go on, and makes no slot that begins later.
+    with pytest.raises(ServiceUnavailable, match="no longer available"):
+        kafka_connect.run_connector(kafka.bootstrap, CONNECTOR, config)
+    assert not slot_status(store.connection).exists
     with pytest.raises(ServiceUnavailable, match="`eventlib cdc down` lets the relays publish again"):
         up()
     assert cdc_status(store.connection, kafka_connect).problems
@@ -183,20 +197,60 @@ def test_without_relays_that_finish_nothing_is_handed_over(
     ordered(store, 1)
     with pytest.raises(ServiceUnavailable, match="the relays go on publishing"):
         cdc_up(store.connection, kafka_connect, database_url, kafka, ["order"], TOPIC_PARTITIONS)
-    assert publisher(store.connection) == "relay"
+    assert publisher(store.connection) == "relay" and not slot_status(store.connection).exists
     with pytest.raises(SettingsError, match="knows nothing of EVENTLIB_KAFKA_OPTIONS"):
         secured = KafkaAddress(kafka.bootstrap, {"client.id": "me"})
         cdc_up(store.connection, kafka_connect, database_url, secured, ["order"], TOPIC_PARTITIONS)
 
 
-def test_the_configuration_for_a_connect_of_ones_own_has_no_password(eventlib_environment: dict[str, str]) -> None:
+def test_offsets_of_an_earlier_slot_do_not_count(
+    store: Store,
+    database_url: str,
+    kafka: KafkaAddress,
+    kafka_connect: EmbeddedConnect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def up() -> None:
+        cdc_up(store.connection, kafka_connect, database_url, kafka, ["order"], TOPIC_PARTITIONS)
+
+    up()
+    ordered(store, 1)
+    wait_for(lambda: len(contents(kafka)) == len(CART), 60)
+    wait_for(lambda: kafka_connect._folder.joinpath("offsets").exists())
+    cdc_down(store.connection, kafka_connect)
+    with connect(database_url) as connection:
+        relay = Relay(connection, kafka, TOPIC_PARTITIONS)
+        ordered(store, 1)
+        relay.publish_batch()
+        relay.close()
+    store.connection.execute("SELECT pg_switch_wal()")
+    store.connection.execute("CHECKPOINT")
+    # Cut after the relays have let go, and before the connector starts.
+    with monkeypatch.context() as cut:
+        cut.setattr(EmbeddedConnect, "run_connector", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            up()
+    assert publisher(store.connection) == "cdc"
+    ordered(store, 1)
+    up()
+    wait_for(lambda: len(contents(kafka)) == 3 * len(CART), 60)
+    assert cdc_status(store.connection, kafka_connect).problems == []
+
+
+def test_the_configuration_for_a_connect_of_ones_own_has_no_password(
+    store: Store, database_url: str, eventlib_environment: dict[str, str]
+) -> None:
     url = "postgresql://me:secret@db.example:5433/shop?sslmode=require"
     assert database_properties(url)["database.password"] == "secret"
     assert (
         database_properties(url)["database.sslmode"] == "require"
         and database_properties(url)["database.port"] == "5433"
     )
-    shown = eventlib(eventlib_environment, "cdc", "config")
+    store.connection.execute("UPDATE outbox_publisher SET publisher = 'cdc', slot = 'eventlib_outbox_some'")
+    environment = {**eventlib_environment, "EVENTLIB_DATABASE_OWNER_URL": f"{database_url}&password=secret"}
+    shown = eventlib(environment, "cdc", "config")
+    assert "secret" not in shown.stdout
     config = json.loads(shown.stdout)["config"]
-    assert config["database.password"] == "${env:EVENTLIB_CDC_PASSWORD}" and ORDER.name
+    assert config["database.password"] == "${env:EVENTLIB_CDC_PASSWORD}"
+    assert config["slot.name"] == config["topic.prefix"] == "eventlib_outbox_some"
     assert config["transforms.outbox.route.topic.replacement"] == "${routedByValue}.events"

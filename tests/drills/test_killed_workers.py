@@ -109,9 +109,11 @@ def test_what_cannot_be_done_is_said_and_not_called_done(
     execute(store, uuid4(), *CART)
     # A table that is not there: the projector fails again and again.
     store.connection.execute("ALTER TABLE order_projections RENAME TO mislaid")
-    stuck = eventlib(eventlib_environment, "run", "all", "--until-caught-up", "--patience", "4")
+    stuck = eventlib(eventlib_environment, "run", "all", "--until-caught-up", "--patience", "12")
     assert stuck.returncode == 1
-    assert "nothing has moved for 4 s" in stuck.stderr and "6 messages not applied to order_projections" in stuck.stderr
+    assert (
+        "nothing has moved for 12 s" in stuck.stderr and "6 messages not applied to order_projections" in stuck.stderr
+    )
     store.connection.execute("ALTER TABLE mislaid RENAME TO order_projections")
     # A constraint that no row can meet: its order is parked, and caught up is not what that is called.
     store.connection.execute("ALTER TABLE order_projections ADD CHECK (item_count > 1000)")

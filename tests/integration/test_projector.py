@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import signal
+import string
+import subprocess
+import sys
 import threading
-from dataclasses import replace
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+import psycopg
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 
-from eventlib.errors import ProjectionError, TopicError
-from eventlib.events import Recorded
+from eventlib.aggregate import Aggregate
+from eventlib.errors import ProjectionError, TableNotReady, TopicError
+from eventlib.events import Event, Recorded, Stored
 from eventlib.orders import ORDER
+from eventlib.orders import events as e
 from eventlib.orders.order import Order, evolve
-from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.projection import Projection
+from eventlib.projections.applying import apply_events
 from eventlib.projections.parking import Poison, Replayed, park, parked, replay_parked
 from eventlib.projections.projector import Projector
+from eventlib.projections.projectors import run_projectors
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
@@ -32,11 +49,14 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
+from eventlib.store.scan import partitions
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
+from eventlib.streaming.topics import TopicWatch, group_members
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
-from tests.messages import TOPIC, messages_of
-from tests.orders import CART, USER, execute
+from tests.messages import TOPIC, messages_of, versions_of
+from tests.orders import CART, USER, execute, metadata
+from tests.processes import eventlib
 from tests.running import running
 from tests.waiting import wait_for
 
@@ -154,6 +174,44 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
     assert verify(store, ORDER_PROJECTIONS).equal == 2
 
 
+@pytest.mark.parametrize("watch_s", [0.1, 1e9], ids=["by looking", "when another joins"])
+def test_a_topic_made_anew_under_a_projector_is_read_from_its_beginning(
+    store: Store, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch, watch_s: float
+) -> None:
+    monkeypatch.setattr("eventlib.streaming.topics.WATCH_S", watch_s)
+
+    def publish(orders: int) -> None:
+        with connect(database_url) as connection:
+            relay = Relay(connection, kafka, TOPIC_PARTITIONS)
+            published(store, relay, orders)
+            relay.close()
+
+    def equal(orders: int) -> bool:
+        result = verify(store, ORDER_PROJECTIONS)
+        return (result.equal, result.behind) == (orders, 0)
+
+    def projecting(connection: Connection) -> AbstractContextManager[None]:
+        return running(Projector(connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS))
+
+    with connect(database_url) as first, connect(database_url) as second, projecting(first):
+        publish(3)
+        wait_for(lambda: equal(3))
+        delete_topics(kafka)
+        publish(40)
+        if watch_s < 1:
+            wait_for(lambda: equal(43))
+        with projecting(second):
+            wait_for(lambda: group_members(reach(kafka), ["order_projections"])["order_projections"] == 2)
+            publish(20)
+            wait_for(lambda: equal(63))
+
+
+def test_nobody_waits_for_a_broker_that_does_not_say_which_topic_it_has() -> None:
+    watch = TopicWatch(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}), TOPIC)
+    began = time.monotonic()
+    assert (watch.answer(), watch.answer()) == (None, None) and time.monotonic() - began < 1
+
+
 @pytest.mark.parametrize(
     ("key", "value", "headers", "reason"),
     [
@@ -163,8 +221,9 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         (str(uuid4()).encode(), None, {"ce_aggregateversion": b"1"}, "no key or no value"),
         (str(uuid4()).encode(), b"{}", {"ce_aggregateversion": b"1"}, "the header 'ce_id' is missing"),
         (str(uuid4()).encode(), b"[", "all", "OrderPlaced .* cannot be read"),
+        (str(uuid4()).encode(), b"{}", "NUL", "OrderPlaced"),
     ],
-    ids=["no id", "foreign bytes", "no version", "no value", "no event id", "no JSON"],
+    ids=["no id", "foreign bytes", "no version", "no value", "no event id", "no JSON", "NUL"],
 )
 def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
     store: Store,
@@ -185,7 +244,9 @@ def test_a_strange_message_is_recorded_with_its_place_and_stops_nobody(
         "ce_schemaversion": b"1",
     }
     whole |= {"ce_time": b"2026-01-01T00:00:00Z", "ce_type": b"OrderPlaced", "metadata": b"{}"}
-    given = whole if headers == "all" else {"ce_source": source, **dict(headers)}  # type: ignore[arg-type]
+    given = whole if isinstance(headers, str) else {"ce_source": source, **headers}
+    if headers == "NUL":
+        given["ce_type"] = b"Order\0Placed"
     stranger = Producer(kafka.configuration())
     stranger.produce(TOPIC, value, key, headers=list(given.items()))
     stranger.flush()
@@ -256,6 +317,95 @@ def test_a_row_that_the_table_refuses_parks_its_aggregate_and_no_other(
     assert (result.equal, result.missing) == (4, [orders[2]])
 
 
+def test_a_state_that_cannot_be_read_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    damaged, healthy = uuid4(), uuid4()
+    for order_id in (damaged, healthy):
+        execute(store, order_id, *CART[:3])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    store.connection.execute("UPDATE order_projections SET snapshot = '{\"status\": 5}' WHERE order_id = %s", [damaged])
+    for order_id in (damaged, healthy):
+        execute(store, order_id, *CART[3:])
+    relay.publish_batch()
+    projector.apply(messages_of(kafka))
+    (dead,) = parked(store.connection)
+    assert (dead.aggregate_id, dead.version) == (damaged, 4) and "run `eventlib projections rebuild" in dead.error
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
+    (again,) = replay_parked(store, ORDER_PROJECTIONS)
+    assert again.version == 3 and "cannot be read" in str(again.error) and len(parked(store.connection)) == 1
+    projector.apply(messages_of(kafka))
+
+
+def test_a_row_too_large_for_an_index_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    large, small = uuid4(), uuid4()
+    store.connection.execute("CREATE INDEX ON order_projections ((snapshot ->> 'currency'))")
+    for order_id in (large, small):
+        execute(store, order_id, *CART)
+    relay.publish_batch()
+    noise = "".join(random.choices(string.printable, k=9_000))
+    oversized = replace(
+        ORDER_PROJECTIONS,
+        evolve=lambda order, event: msgspec.structs.replace(evolve(order, event), currency=noise),
+        row=lambda one, order, version: ORDER_PROJECTIONS.row_of(
+            one, order if one == large else msgspec.structs.replace(order, currency="EUR"), version
+        ),
+    )
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, oversized).apply(messages_of(kafka))
+    (dead,) = parked(store.connection)
+    assert dead.aggregate_id == large and "the table refuses its row: index row" in dead.error
+    (again,) = replay_parked(store, oversized)
+    assert "index row" in str(again.error) and reconcile(store, ORDER_PROJECTIONS, small).projected_version == len(CART)
+
+
+def test_a_hole_in_the_log_parks_its_aggregate_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
+) -> None:
+    broken, healthy = published(store, relay, 2)
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 5", [broken])
+    messages = [one for one in messages_of(kafka) if versions_of([one]) != {str(broken): [5]}]
+    projector.apply(messages)
+    (dead,) = parked(store.connection)
+    assert (dead.aggregate_id, dead.version) == (broken, 5) and "the log has no version 5" in dead.error
+    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
+
+
+def test_what_is_not_parked_is_not_replayed(
+    store: Store, relay: Relay, projector: OrderProjector, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    parked_one, other = published(store, relay, 2)
+    park(store.connection, "order_projections", [Poison(parked_one, 1, "here", "a test")])
+    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(other))
+    assert (said.returncode, said.stdout) == (1, f"{other} is not parked: nothing was done\n")
+    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(parked_one))
+    assert (said.returncode, said.stdout) == (0, f"{parked_one} is at version {len(CART)}\n")
+    assert eventlib(eventlib_environment, "projections", "replay", "order_projections").returncode == 0
+
+
+def test_a_replay_writes_nothing_into_a_table_of_another_version(store: Store, relay: Relay) -> None:
+    (order_id,) = published(store, relay)
+    park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
+    with pytest.raises(TableNotReady, match="made by version 1 of it, and this is version 2"):
+        list(replay_parked(store, replace(ORDER_PROJECTIONS, version=2)))
+    assert len(parked(store.connection)) == 1 and verify(store, ORDER_PROJECTIONS).missing == [order_id]
+
+
+def test_a_replay_that_a_cut_over_has_overtaken_claims_nothing(store: Store, relay: Relay, database_url: str) -> None:
+    first, second = published(store, relay, 2)
+    for order_id in (first, second):
+        park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
+    replayed = replay_parked(store, ORDER_PROJECTIONS)
+    assert next(replayed).version == len(CART)
+    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+    (rest,) = replayed
+    assert (rest.version, rest.error, parked(store.connection, "order_projections")) == (None, None, [])
+
+
 def test_whoever_catches_up_waits_for_a_projector_that_skips(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
 ) -> None:
@@ -271,6 +421,61 @@ def test_whoever_catches_up_waits_for_a_projector_that_skips(
             )
             wait_for(lambda: looker.execute(waits).fetchall() == [(1,)])
         thread.join(20)
+    assert verify(store, ORDER_PROJECTIONS).equal == 1
+
+
+STOPS = """
+import os, signal, sys, time
+from eventlib.cli import main
+from eventlib.projections import topic_reader
+from eventlib.store import connection
+
+connection.IDLE_IN_TRANSACTION_S = 0.5
+record_offsets = topic_reader.record_offsets
+
+def record_and_stop(*given):
+    recorded = record_offsets(*given)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)  # the signal may reach another thread first
+    return recorded
+
+topic_reader.record_offsets = record_and_stop
+sys.argv = ["eventlib", "run", "projector", "order_projections"]
+main()
+"""
+"""A projector that suspends itself in the transaction that has written rows and offsets."""
+
+
+def test_a_projector_that_is_suspended_in_its_transaction_lets_go_of_its_rows(
+    store: Store, relay: Relay, projector: OrderProjector, kafka: KafkaAddress, eventlib_environment: dict[str, str]
+) -> None:
+    published(store, relay)
+    command = [sys.executable, "-c", STOPS]
+    suspended = subprocess.Popen(command, env=eventlib_environment, stderr=subprocess.PIPE, text=True)
+    try:
+        status = Path(f"/proc/{suspended.pid}/status")
+        wait_for(lambda: "T (stopped)" in status.read_text())
+        projector.apply(messages_of(kafka))
+        assert verify(store, ORDER_PROJECTIONS).equal == 1
+        suspended.send_signal(signal.SIGCONT)
+        _, said = suspended.communicate(timeout=20)
+    finally:
+        suspended.kill()
+        suspended.wait()
+    assert suspended.returncode == 1 and "the database has ended this session" in said
+
+
+def test_a_projector_waits_for_a_lock_for_a_while_and_then_can_be_stopped(
+    store: Store, relay: Relay, kafka: KafkaAddress, other_connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventlib.store.connection.LOCK_WAIT_S", 0.1)
+    published(store, relay)
+    projector, messages = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS), messages_of(kafka)
+    with other_connection.transaction():
+        other_connection.execute("LOCK TABLE order_projections")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            projector.apply(messages)
+    projector.apply(messages)
     assert verify(store, ORDER_PROJECTIONS).equal == 1
 
 
@@ -296,6 +501,29 @@ def test_a_table_of_another_version_is_left_alone(store: Store, kafka: KafkaAddr
         Projector(store.connection, kafka, TOPIC_PARTITIONS, newer).run(Stop())
 
 
+def test_a_cut_over_to_another_version_stops_its_own_projection_and_no_other(
+    store: Store, relay: Relay, kafka: KafkaAddress, database_url: str
+) -> None:
+    stop = Stop()
+    both = [ORDER_PROJECTIONS, ORDER_TRACKING]
+    worker = threading.Thread(target=run_projectors, args=(database_url, kafka, TOPIC_PARTITIONS, both, stop))
+    worker.start()
+    try:
+        published(store, relay)
+        wait_for(lambda: [verify(store, one).equal for one in both] == [1, 1])
+        rebuild(database_url, replace(ORDER_PROJECTIONS, version=2), processes=1)
+        published(store, relay)
+        wait_for(lambda: verify(store, ORDER_TRACKING).equal == 2)
+        threading.Event().wait(1.5)  # by then the projector of the old version has looked
+        assert worker.is_alive() and verify(store, ORDER_PROJECTIONS).equal == 1
+        rebuild(database_url, ORDER_PROJECTIONS, processes=1)
+        published(store, relay)
+        wait_for(lambda: [verify(store, one).equal for one in both] == [3, 3])
+    finally:
+        stop.set()
+        worker.join(20)
+
+
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_every_read_model_is_what_its_fold_says(
     store: Store, relay: Relay, kafka: KafkaAddress, projection: Projection[Any]
@@ -306,6 +534,57 @@ def test_every_read_model_is_what_its_fold_says(
     Projector(store.connection, kafka, TOPIC_PARTITIONS, projection).apply(messages_of(kafka))
     result = verify(store, projection)
     assert (result.aggregates, result.equal, result.behind, result.orphans) == (len(CART), len(CART), 0, [])
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An event of the log, as it comes into a projection."""
+
+    stored: Stored
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return self.stored.aggregate_id
+
+    @property
+    def version(self) -> int:
+        return self.stored.version
+
+    @property
+    def place(self) -> str:
+        return "the log"
+
+    def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]:
+        return aggregate.recorded(self.stored)
+
+
+# Names of different lengths, in an order that jsonb would change.
+NAMES = st.sampled_from(["WIDGET-42", "LAMP-7", "A", "ZZ"])
+EVENTS = st.one_of(
+    st.sampled_from(ORDER.examples),
+    st.builds(e.OrderItemAdded, NAMES, st.integers(1, 3), st.integers(0, 10_000), st.just("me")),
+    st.builds(e.OrderItemRemoved, NAMES, st.just("me")),
+    st.builds(e.PaymentAuthorized, NAMES, st.just("visa"), st.integers(1, 10_000)),
+)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(EVENTS, min_size=5, max_size=15))
+@example(
+    history=[e.OrderItemAdded("WIDGET-42", 1, 1, "me"), e.OrderItemAdded("LAMP-7", 1, 1, "me"), e.OrderSubmitted(2)]
+)
+def test_events_that_come_one_by_one_make_the_row_that_the_log_says(
+    store: Store, projection: Projection[Any], history: list[Event]
+) -> None:
+    # Whatever is in the log: decide has not made these, and evolve takes any event in any state.
+    order_id = uuid4()
+    store.append(ORDER, order_id, 0, history, metadata())
+    for stored in store.read_stored(ORDER, order_id):
+        with store.connection.transaction():
+            apply_events(store, projection, [Logged(stored)])
+    compared = reconcile(store, projection, order_id)
+    assert compared.projected_version == len(history) and not compared.differing
 
 
 def test_the_verification_leaves_no_id_out(store: Store, database_url: str) -> None:
@@ -361,6 +640,28 @@ def test_verification_finds_what_was_tampered_with(
     assert result.missing == [missing] and result.orphans == [orphan] and result.equal == 0
     (difference,) = result.differing
     assert [(one.name, one.folded, one.projected) for one in difference.differing] == [("total_cents", 3488, 1)]
+
+
+def test_a_verification_names_what_it_cannot_compare_and_goes_on(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, eventlib_environment: dict[str, str]
+) -> None:
+    good, unreadable, holed, later = published(store, relay, 4)
+    messages = messages_of(kafka)
+    projector.apply([one for one in messages if str(later) not in versions_of([one])])
+    projector.apply([one for one in messages if str(later) in versions_of([one])][:3])
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+    unheard = "UPDATE event_store SET event_type = 'Unheard' WHERE aggregate_id = ANY(%s) AND version = 5"
+    store.connection.execute(unheard, [[unreadable, later]])
+    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 2", [holed])
+    result = verify(store, ORDER_PROJECTIONS)
+    # What comes after the version that a row claims need not be readable.
+    assert (result.aggregates, result.equal, result.behind, result.differing) == (4, 2, 1, [])
+    assert "Unheard" in result.unreadable[unreadable] and "has no version 2" in result.unreadable[holed]
+    said = eventlib(eventlib_environment, "projections", "verify", "--json")
+    assert said.returncode == 1 and set(json.loads(said.stdout)["unreadable"]) == {str(unreadable), str(holed)}
+    assert f"{holed} cannot be compared" in said.stderr
+    assert reconcile(store, ORDER_PROJECTIONS, later).differing == [] and good not in result.unreadable
 
 
 def test_the_backlog_is_what_is_left(

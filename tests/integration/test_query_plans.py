@@ -64,6 +64,7 @@ NOW = datetime.now(UTC)
 
 PUSH = {"aggregate_id": ORDER_ID, "version": 1, "recipient": "me"}
 UNSEEN = {"seen_xmax": "99999999", "seen_in_progress": ["900"]}
+OWN = {"shards": list(range(64)), "limit": 2000, "due": TEN}
 OUTBOX_TRANSACTION = "outbox_transaction"
 
 PLANS = {
@@ -123,13 +124,12 @@ PLANS = {
         {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
     ),
     "projection_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "projection_row": Plan({"key": ORDER_ID, "projection": "order_projections"}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_write": Plan({"rows": "[]"}),
-    "outbox_window": Plan({**UNSEEN, "shards": list(range(64)), "limit": 2000}, {OUTBOX_TRANSACTION}, anew=True),
+    "outbox_window": Plan({**UNSEEN, **OWN}, {OUTBOX_TRANSACTION}, anew=True),
     "outbox_window_rest": Plan(
-        {"seen": "1:1:", "shards": list(range(64)), "limit": 2000, "after": 99_000, "until": "99999999:99999999:"},
-        {"outbox_pkey"},
-        anew=True,
+        {**OWN, "seen": "1:1:", "after": 99_000, "until": "99999999:99999999:"}, {"outbox_pkey"}, anew=True
     ),
     "outbox_forget": Plan(
         {"ids": list(range(1, 11)), "relay": ORDER_ID, "shards": [1, 2], "epochs": [1, 1]},
@@ -162,7 +162,7 @@ WHOLE = {
     "outbox_clean": "all that is published, by the moment when it was",
     "outbox_visible": "a look whether any of some rows is left",
     "outbox_shards": "counts the outbox, which is all but empty",
-    "outbox_unhold": "those few that are held, each with a look for its rows",
+    "outbox_due": "those few that are held, each with a look for its rows",
     "lag_forget": "a week of minutes, once an hour",
     "lag_minutes": "the last minutes, from an index",
     "lag_read": "the last minutes, from an index",
@@ -170,6 +170,9 @@ WHOLE = {
     "scan_streams": "a whole partition, through COPY, in order",
     "scan_stream_rows": "a whole partition, through COPY, in order",
     "projection_compare": "a rebuild compares every row",
+    "projection_behind": "a rollback looks at every row",
+    "projection_take_back": "rows that exclude each other are found by writing all of them once more",
+    "projection_left_out": "rows that exclude each other are found by writing all of them once more",
     "projection_fold": "a rebuild folds whole partitions",
     "snapshots_clear": "every snapshot of a type, by hand",
     "snapshots_prune": "looks at every snapshot of a type, by hand",
@@ -181,14 +184,15 @@ SMALL = {
     "migration_lock", "migration_setting", "offsets_read", "offsets_write", "partitions", "projection_grant",
     "projection_lock", "projection_register", "projection_registry_lock", "projection_version",
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
-    "outbox_hold", "outbox_moment", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
+    "outbox_hold", "outbox_park", "outbox_publisher", "outbox_relays", "outbox_release", "relay_acquire",
     "relay_heartbeat", "relay_leave", "relay_release", "relay_renew", "relays_forget",
-    "cdc_may_bound", "cdc_places", "cdc_publication", "cdc_publish", "cdc_slot", "cdc_slot_create", "cdc_slot_drop",
+    "cdc_may_bound", "cdc_places", "cdc_publication", "cdc_publish", "cdc_slot", "cdc_slot_create", "cdc_slots_drop",
     "outbox_snapshot", "publisher_set", "relay_shards_owned",
     "lag_write", "build_advance", "build_begin", "build_forget", "build_part_begin", "build_part_end", "build_parts",
-    "build_read", "partition_sizes", "predecessor_restore", "predecessor_write", "projection_drop", "projection_forget",
+    "build_read", "partition_sizes", "predecessor_read", "predecessor_write", "projection_drop", "projection_forget",
     "projection_gate", "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
     "projection_load", "projection_rename",
+    "projection_dependents", "projection_key", "projection_rights", "projection_set_aside",
     "projection_table_rename",
     "parked_forget", "parked_write", "projection_pause", "unreadable_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",

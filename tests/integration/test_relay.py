@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections import defaultdict
@@ -11,11 +10,10 @@ from uuid import UUID, uuid4
 import psutil
 import psycopg
 import pytest
+from confluent_kafka.admin import ConfigResource, ResourceType
 
 from eventlib.embedded.kafka import EmbeddedKafka
-from eventlib.orders.commands import AddItem, PlaceOrder
 from eventlib.orders.projections import ORDER_PROJECTIONS
-from eventlib.outbox import held
 from eventlib.outbox.leases import SHARDS
 from eventlib.outbox.relay import Relay
 from eventlib.outbox.sender import Sender
@@ -26,10 +24,10 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
-from eventlib.streaming.clients import KafkaAddress
-from tests.conftest import TOPIC_PARTITIONS
+from eventlib.streaming.clients import KafkaAddress, reach
+from tests.conftest import TOPIC_PARTITIONS, delete_topics
 from tests.messages import messages_of, versions_of
-from tests.orders import CART, USER, execute
+from tests.orders import CART, execute
 from tests.processes import background
 from tests.running import running
 from tests.waiting import wait_for
@@ -120,45 +118,6 @@ def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
     assert verify(store, ORDER_PROJECTIONS).equal == 1
 
 
-def test_a_message_that_kafka_refuses_holds_back_its_own_aggregate_only(
-    store: Store, other_connection: Connection, kafka: KafkaAddress, database_url: str
-) -> None:
-    small = KafkaAddress(kafka.bootstrap, {"message.max.bytes": "2000"})
-    healthy, stuck = uuid4(), uuid4()
-    execute(store, stuck, PlaceOrder(USER, "EUR"), *(AddItem(sku, 1, 1, "me") for sku in ("a", "b")))
-    store.connection.execute(
-        "UPDATE outbox SET event_data = jsonb_build_object('big', repeat('x', 5000)) WHERE version = 2"
-    )
-    for sku in ("x" * 500, "y" * 500, "z" * 500):
-        execute(store, healthy, *([PlaceOrder(USER, "EUR")] if sku[0] == "x" else []), AddItem(sku, 1, 1, "me"))
-    relay = Relay(other_connection, small, TOPIC_PARTITIONS)
-    relay.publish_batch()
-    left = store.connection.execute("SELECT aggregate_id, version FROM outbox ORDER BY id").fetchall()
-    assert left == [(stuck, 2), (stuck, 3)]
-    assert versions_of(messages_of(kafka)) == {str(healthy): [1, 2, 3, 4], str(stuck): [1]}
-    ((aggregate_id, reason, attempts, due),) = store.connection.execute(
-        "SELECT aggregate_id, reason, attempts, retry_at IS NOT NULL FROM outbox_held"
-    ).fetchall()
-    assert (aggregate_id, attempts, due) == (stuck, 1, True)
-    assert re.search(rf"order {stuck}, version 2.*too large", reason, re.IGNORECASE)
-    # It is tried again and refused again, the more seldom the more often; then it is parked.
-    for attempt in range(2, held.MAX_ATTEMPTS + 1):
-        assert held.retry(store.connection, stuck) == [stuck]
-        relay.publish_batch()
-        assert store.connection.execute("SELECT attempts FROM outbox_held").fetchall() == [(attempt,)]
-    assert store.connection.execute("SELECT retry_at FROM outbox_held").fetchall() == [(None,)]
-    relay.close()
-    # A relay that can send it lets it go, in order, once somebody has said so.
-    with connect(database_url) as connection:
-        able = Relay(connection, kafka, TOPIC_PARTITIONS)
-        assert able.publish_batch() == 0
-        held.unpark(store.connection)
-        assert able.publish_batch() == 2
-        able.publish_batch()
-    assert versions_of(messages_of(kafka))[str(stuck)] == [1, 2, 3]
-    assert store.connection.execute("SELECT FROM outbox_held").fetchall() == []
-
-
 def test_relays_share_the_shards_and_take_over_what_another_leaves(
     store: Store, kafka: KafkaAddress, database_url: str
 ) -> None:
@@ -244,36 +203,62 @@ def test_who_commits_late_is_not_skipped_and_nothing_comes_twice(store: Store, d
     assert len(window.page(everything, 100)) == 6
 
 
-def test_a_parked_aggregate_waits_and_the_others_do_not(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
-    parked, other = uuid4(), uuid4()
-    held.park(store.connection, parked, "asked to by an operator")
-    execute(store, parked, *CART)
-    execute(store, other, *CART)
-    assert relay.publish_batch() == len(CART) and unpublished(store) == len(CART)
-    assert versions_of(messages_of(kafka)).keys() == {str(other)}
-    assert held.unpark(store.connection, parked) == [parked]
-    assert relay.publish_batch() == len(CART)
-    relay.publish_batch()
-    assert store.connection.execute("SELECT FROM outbox_held").fetchall() == []
-
-
-def test_the_relay_stops_though_the_broker_does_not_answer(
-    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
-) -> None:
-    relay, stop = Relay(other_connection, kafka, TOPIC_PARTITIONS), Stop()
-    execute(store, uuid4(), *CART)
-    relay.publish_batch()
-    execute(store, uuid4(), *CART)
-    process = psutil.Process(broker.status().pid)
+def stops_without_an_answer(relay: Relay, broker: EmbeddedKafka) -> None:
+    """The relay works for a second on a broker that is suspended, and stops when it is told to."""
+    process, stop = psutil.Process(broker.status().pid), Stop()
     worker = threading.Thread(target=relay.run, args=(stop,))
     process.suspend()
     try:
         worker.start()
-        threading.Event().wait(1)
+        stop.wait(1)
         stop.set()
         worker.join(10)
         assert not worker.is_alive()
     finally:
         process.resume()
+
+
+def test_the_relay_stops_though_the_broker_does_not_answer(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
+) -> None:
+    relay = Relay(other_connection, kafka, TOPIC_PARTITIONS)
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    execute(store, uuid4(), *CART)
+    stops_without_an_answer(relay, broker)
     assert unpublished(store) == len(CART) and owners(store) == {}
     assert Relay(other_connection, kafka, TOPIC_PARTITIONS).publish_batch() == len(CART)
+
+
+def test_a_topic_that_was_deleted_is_made_again_and_the_silence_said(
+    store: Store, relay: Relay, kafka: KafkaAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventlib.outbox.relay.SILENCE_S", 1.0)
+    execute(store, uuid4(), *CART)
+    relay.publish_batch()
+    delete_topics(kafka)
+    later = uuid4()
+    with running(relay):
+        execute(store, later, *CART)
+        wait_for(lambda: unpublished(store) == 0)
+        errors = "SELECT last_error FROM relays WHERE last_error LIKE 'Kafka has acknowledged nothing for%'"
+        wait_for(lambda: store.connection.execute(errors).fetchall())
+    assert versions_of(messages_of(kafka)) == {str(later): [1, 2, 3, 4, 5, 6]}
+    kept = ConfigResource(ResourceType.TOPIC, "order.events")
+    admin = reach(kafka)
+    assert admin.describe_configs([kept])[kept].result()["retention.ms"].value == "-1"
+
+
+def test_a_full_queue_keeps_nobody_from_stopping_and_nothing_from_being_published(
+    store: Store, other_connection: Connection, kafka: KafkaAddress, broker: EmbeddedKafka
+) -> None:
+    narrow = KafkaAddress(kafka.bootstrap, {"queue.buffering.max.messages": "10"})
+    orders = [uuid4() for _ in range(20)]
+    relay = Relay(other_connection, narrow, TOPIC_PARTITIONS)
+    relay.publish_batch()
+    for order_id in orders:
+        execute(store, order_id, *CART)
+    stops_without_an_answer(relay, broker)
+    assert Relay(other_connection, narrow, TOPIC_PARTITIONS).publish_batch() == 20 * len(CART)
+    for versions in versions_of(messages_of(kafka)).values():
+        assert list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5, 6]

@@ -66,7 +66,7 @@ def test_the_application_can_do_its_work(application: Store) -> None:
     assert connection.execute(query("outbox_forget"), {**mine, "ids": [1]}).rowcount == 1
     park(connection, order_id, "a test")
     assert unpark(connection) == [order_id]
-    assert connection.execute(query("outbox_unhold"), {"shards": list(leases.epochs)}).fetchall() == [(1,)]
+    assert connection.execute(query("outbox_due"), {"shards": list(leases.epochs)}).fetchall() == [(order_id,)]
     assert outbox_status(connection).relays[0].alive
     leases.leave()
 

@@ -82,8 +82,9 @@ def write_long(store: Store, order_id: UUID, number: int) -> None:
 
 def project(store: Store, order_id: UUID, until: int | None = None) -> None:
     """Write the order's row as a projector would, up to and including a version."""
-    state, version = ORDER_PROJECTIONS.replay(store.read(ORDER, order_id, until=until))
-    write_rows(store.connection, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(order_id, state, version)])
+    events = list(store.read(ORDER, order_id, until=until))
+    state = ORDER.fold(recorded.event for recorded in events)
+    write_rows(store.connection, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(order_id, state, events[-1].version)])
 
 
 def tamper(database_url: str, statement: str, *values: object) -> None:

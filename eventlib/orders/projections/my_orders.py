@@ -80,4 +80,5 @@ MY_ORDERS: Projection[MyOrder] = Projection(
     row=_row,
     definition=resource("sql", "projections", "my_orders.sql").read_text(encoding="utf-8"),
     key="order_id",
+    version=2,
 )

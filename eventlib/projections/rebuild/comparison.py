@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from psycopg import sql
 
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
+from eventlib.projections.tables import key_of
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 
@@ -31,7 +32,9 @@ class Comparison:
     Attributes:
         added: rows that only the new one has.
         gone: rows that only the old one has.
-        moved: rows that are of another version in the new one, since more was written to the log.
+        newer: rows that are of a later version in the new one, since the old one was behind.
+        older: rows that are of an earlier version in the new one: of aggregates that it has left behind, or of events that
+            the log does not have.
         equal: rows that are the same but for the time of projection.
         differing: rows of the same version that are not the same.
         differences: the first ten of these.
@@ -39,23 +42,32 @@ class Comparison:
 
     added: int
     gone: int
-    moved: int
+    newer: int
+    older: int
     equal: int
     differing: int
     differences: list[Difference] = field(default_factory=list)
 
 
 def compare(connection: Connection, before: Projection[Any], after: Projection[Any]) -> Comparison:
-    """Compare two tables."""
+    """Compare two tables, which may have other columns, columns of other types, and another name of the key."""
+    before = replace(before, key=key_of(connection, before))
     columns, other_columns = _columns(connection, before), _columns(connection, after)
-    same: sql.Composable = sql.SQL("to_jsonb(before) - 'projected_at' = to_jsonb(after) - 'projected_at'")
-    if columns.keys() == other_columns.keys():
-        parts = [_same(name, comparable=columns[name]) for name in columns if name != "projected_at"]
-        same = sql.SQL(" AND ").join(parts)
-    text = sql.SQL(query("projection_compare")).format(
-        table=sql.Identifier(before.name), other=sql.Identifier(after.name), key=sql.Identifier(before.key), equal=same
+    apart = ["projected_at", before.key, after.key]
+    same: sql.Composable = sql.SQL("to_jsonb(before) - {apart}::text[] = to_jsonb(after) - {apart}::text[]").format(
+        apart=sql.Literal(apart)
     )
-    gone, added, moved, equal, differing, keys = connection.execute(text, {"shown": SHOWN}).fetchall()[0]
+    if columns.keys() == other_columns.keys():
+        parts = [_same(name, columns[name], other_columns[name]) for name in columns if name not in apart]
+        same = sql.SQL(" AND ").join([sql.SQL("true"), *parts])
+    text = sql.SQL(query("projection_compare")).format(
+        table=sql.Identifier(before.name),
+        other=sql.Identifier(after.name),
+        key=sql.Identifier(before.key),
+        other_key=sql.Identifier(after.key),
+        equal=same,
+    )
+    gone, added, newer, older, equal, differing, keys = connection.execute(text, {"shown": SHOWN}).fetchall()[0]
     rows = [
         {key: row for key, row, _ in connection.execute(statement("projection_rows", table), {"keys": keys})}
         for table in (before, after)
@@ -63,18 +75,24 @@ def compare(connection: Connection, before: Projection[Any], after: Projection[A
     differences = []
     for key in keys:
         old, new = (found.get(key, {}) for found in rows)
-        changed = {name: (old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)}
+        names = [name for name in {**old, **new} if name not in apart and old.get(name) != new.get(name)]
+        changed = {name: (old.get(name), new.get(name)) for name in names}
         differences.append(Difference(key, changed))
-    return Comparison(added, gone, moved, equal, differing, differences)
+    return Comparison(added, gone, newer, older, equal, differing, differences)
 
 
-def _columns(connection: Connection, table: Projection[Any]) -> dict[str, bool]:
-    """The columns of a table, and whether values of each can be compared."""
-    return dict(connection.execute(query("projection_columns"), {"table": table.name}).fetchall())
+Column = tuple[str, bool]
+"""The type of a column, and whether values of it can be compared."""
 
 
-def _same(column: str, *, comparable: bool) -> sql.Composed:
+def _columns(connection: Connection, table: Projection[Any]) -> dict[str, Column]:
+    found = connection.execute(query("projection_columns"), {"table": table.name}).fetchall()
+    return {name: (kind, comparable) for name, kind, comparable in found}
+
+
+def _same(column: str, before: Column, after: Column) -> sql.Composed:
+    comparable = before == after and before[1]
     form = "before.{0} IS NOT DISTINCT FROM after.{0}"
     if not comparable:
-        form = "before.{0}::text IS NOT DISTINCT FROM after.{0}::text"
+        form = "to_jsonb(before.{0}) IS NOT DISTINCT FROM to_jsonb(after.{0})"
     return sql.SQL(form).format(sql.Identifier(column))

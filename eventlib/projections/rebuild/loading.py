@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from eventlib.events import Event
 from eventlib.projection import Projection, Row
 from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import Poison, park
-from eventlib.projections.rows import columns_of, load_rows
+from eventlib.projections.rows import REFUSALS, columns_of, load_rows
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 from eventlib.store.stream_scan import scan_stream_rows, scan_streams, scan_streams_stored
@@ -26,6 +27,8 @@ BATCH_ROWS = 1_000
 BATCH_EVENTS = 5_000
 
 Advance = Callable[[int], None]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def load_part(
     """Load one partition of the log, all of it or nothing.
 
     The quickest way that the projection offers is tried first. When an event or a row makes trouble there, all is done again
-    in the way that finds out which, and leaves only that aggregate behind.
+    in the way that finds out which, and leaves only that aggregate behind; why is logged.
 
     Args:
         reader: busy with the log meanwhile.
@@ -65,11 +68,13 @@ def load_part(
                 with writer.transaction():
                     rows, events = way()
                 break
-            except psycopg.OperationalError:
-                raise
-            except Exception:
-                if way is ways[-1]:
+            except Exception as error:
+                of_the_database = isinstance(error, psycopg.OperationalError) and not isinstance(error, REFUSALS)
+                if of_the_database or way is ways[-1]:
                     raise
+                log.warning(
+                    "%s: %s is loaded again in a slower way: %s", new.name, partition, str(error).strip() or repr(error)
+                )
         writer.execute(query("build_part_end"), {**claim, "rows": rows, "events": events})
     return Loaded(rows, events)
 
@@ -184,7 +189,7 @@ def _patiently(
             with writer.transaction():
                 load_rows(writer, new, [row for row, _ in candidates])
             return len(candidates)
-        except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError) as error:
+        except (*REFUSALS, TypeError, ValueError) as error:
             if len(candidates) == 1:
                 ((_, about),) = candidates
                 reason = f"the table refuses its row: {str(error).strip()}"

@@ -18,7 +18,9 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass, replace
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
@@ -27,8 +29,8 @@ import psycopg
 from eventlib.errors import ProjectionError
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked_counts
-from eventlib.projections.rebuild.build import Build, begin, finish_loading, parts_of
-from eventlib.projections.rebuild.catching_up import catch_up_with_log
+from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn, with_table
+from eventlib.projections.rebuild.catching_up import catch_up
 from eventlib.projections.rebuild.comparison import Comparison, compare
 from eventlib.projections.rebuild.cut_over import cut_over
 from eventlib.projections.rebuild.loading import load_part
@@ -36,14 +38,10 @@ from eventlib.projections.tables import table_of
 from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
-from eventlib.store.global_read import Checkpoint
 from eventlib.store.queries import query
 from eventlib.store.scan import partitions
-from eventlib.store.single_worker import has_turn
 
 POLL_S = 0.2
-FEW_EVENTS = 500
-"""So few that readers can wait for them."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many events are done, and about how many there are."""
@@ -59,6 +57,8 @@ class Rebuilt:
         resumed: how many of the partitions an earlier run, which was interrupted, had loaded.
         caught_up: events that were written meanwhile and applied after the loading.
         parked: aggregates that were left behind at an event that the fold cannot take.
+        parked_before: aggregates that the table which was there before has left behind.
+        cut_over: whether readers see the new table.
         comparison: with the table that was there before; None when there was none.
         seconds: that loading took, without what an earlier run had done.
     """
@@ -68,6 +68,8 @@ class Rebuilt:
     resumed: int
     caught_up: int
     parked: int
+    parked_before: int
+    cut_over: bool
     comparison: Comparison | None
     seconds: float
 
@@ -79,6 +81,7 @@ def rebuild(
     processes: int | None = None,
     fresh: bool = False,
     hold: bool = False,
+    even_if_parked: bool = False,
     progress: Progress = lambda doing, done, of: None,
 ) -> Rebuilt:
     """Make a projection anew from the log, while readers and projectors go on with the old one.
@@ -88,15 +91,18 @@ def rebuild(
         processes: that load at once; by default as many as there are processors, at most one for each partition. A
             projection that no module has a name for is loaded by one.
         fresh: do not go on with a rebuild that was interrupted.
-        hold: stop before the cut-over. The next rebuild of the same version goes on from there.
+        hold: stop before the cut-over. The next rebuild goes on from there, unless the declaration of the projection has
+            changed. What its functions do is not looked at: begin afresh when that has changed.
+        even_if_parked: change the tables although more aggregates are left behind than before. By default a rebuild stops
+            then as with `hold`.
 
     Raises:
-        ProjectionError: another rebuild of the same projection is under way, or the role does not own the schema.
+        ProjectionError: another rebuild of the same projection is under way, the role does not own the schema, the new table
+            cannot be made beside the present one, something depends on that, or a process that loads was killed.
     """
     with Store.open(owner_url, f"eventlib rebuild of {projection.name}") as store:
         connection = store.connection
-        if not has_turn(connection, f"rebuild {projection.name}"):
-            raise ProjectionError(f"another rebuild of {projection.name} is under way")
+        take_turn(connection, projection)
         try:
             build = begin(connection, projection, fresh=fresh)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -111,36 +117,32 @@ def rebuild(
             finish_loading(connection, build)
         seconds = time.monotonic() - began
         loaded = parts_of(connection, build.projection)
-        checkpoint, caught_up = _catch_up(store, build.projection, build.checkpoint, progress)
+        keep = partial(advance, connection, build.projection)
+        checkpoint, caught_up = catch_up(
+            store, build.projection, build.checkpoint, keep, lambda events: progress("catching up", events, 0)
+        )
         progress("comparing", 0, 0)
         present = table_of(connection, projection)
         comparison = compare(connection, projection, build.projection) if present else None
+        parked_before = parked_counts(connection, [projection.name]).get(projection.name, 0)
+        done = False
         if not hold:
             # What was written while the tables were compared is applied before readers have to wait.
-            checkpoint, meanwhile = _catch_up(store, build.projection, checkpoint, progress)
+            checkpoint, meanwhile = catch_up(store, build.projection, checkpoint, keep)
             caught_up += meanwhile
-            cut_over(store, projection, checkpoint)
-        name = build.projection.name if hold else projection.name
+            done = cut_over(store, projection, checkpoint, even_if_parked=even_if_parked)
+        name = projection.name if done else build.projection.name
         return Rebuilt(
             rows=sum(rows for _, rows, _ in loaded),
             events=sum(events for _, _, events in loaded),
             resumed=len(build.parts),
             caught_up=caught_up,
             parked=parked_counts(connection, [name]).get(name, 0),
+            parked_before=parked_before,
+            cut_over=done,
             comparison=comparison,
             seconds=seconds,
         )
-
-
-def _catch_up(store: Store, new: Projection[Any], checkpoint: Checkpoint, progress: Progress) -> tuple[Checkpoint, int]:
-    """Apply what was written since a checkpoint, until so little is left that readers can wait for it."""
-    caught_up = 0
-    while True:
-        progress("catching up", caught_up, 0)
-        checkpoint, events = catch_up_with_log(store, new, checkpoint)
-        caught_up += events
-        if events <= FEW_EVENTS:
-            return checkpoint, caught_up
 
 
 def _load(connection: Connection, owner_url: str, build: Build, processes: int | None, progress: Progress) -> None:
@@ -171,9 +173,16 @@ def _load(connection: Connection, owner_url: str, build: Build, processes: int |
         return
     context = multiprocessing.get_context("spawn")
     counter: Synchronized[int] = context.Value("q", before)
-    with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
-        running = [pool.submit(_load_mine, partition) for partition in left]
-        _await(pool, running, lambda: progress("loading", counter.value, of))
+    try:
+        with ProcessPoolExecutor(number, context, _begin, (owner_url, place, build.projection.name, counter)) as pool:
+            running = [pool.submit(_load_mine, partition) for partition in left]
+            _await(pool, running, lambda: progress("loading", counter.value, of))
+    except BrokenProcessPool:
+        raise ProjectionError(
+            f"a process that was loading {build.projection.name} has ended before its work was done: killed, out of memory, "
+            "or it could not begin, as it has said itself then. Partitions that are loaded are kept: rebuild again to go "
+            "on, perhaps with fewer --processes"
+        ) from None
 
 
 def _load_in_threads(
@@ -235,7 +244,7 @@ def place_of(projection: Projection[Any]) -> tuple[str, str] | None:
     functions = [one for one in (projection.fold, projection.row, projection.evolve) if one is not None]
     for module in dict.fromkeys([*(one.__module__ for one in functions), projection.initial.__module__]):
         for name, value in vars(sys.modules[module]).items():
-            if isinstance(value, Projection) and replace(value, name=projection.name) == projection:
+            if isinstance(value, Projection) and with_table(value, projection.name) == projection:
                 return (module, name) if module != "__main__" else None
     return None
 
@@ -249,7 +258,7 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
     module, attribute = place
-    projection = replace(getattr(importlib.import_module(module), attribute), name=name)
+    projection = with_table(getattr(importlib.import_module(module), attribute), name)
     _mine.update(
         projection=projection,
         reader=_reader(owner_url),

@@ -1,5 +1,5 @@
--- Forgets that aggregates are held which have been let go and have nothing left to publish; those that are due and have are
--- counted.
+-- The held aggregates of some shards that are due and have something to publish. Forgets that those are held which are due and
+-- have nothing left.
 WITH due AS (
     SELECT aggregate_id, EXISTS (SELECT FROM outbox WHERE outbox.aggregate_id = held.aggregate_id) AS unpublished
     FROM outbox_held AS held
@@ -8,4 +8,4 @@ WITH due AS (
 forgotten AS (
     DELETE FROM outbox_held USING due WHERE outbox_held.aggregate_id = due.aggregate_id AND NOT due.unpublished
 )
-SELECT count(*) FILTER (WHERE unpublished) FROM due
+SELECT aggregate_id FROM due WHERE unpublished

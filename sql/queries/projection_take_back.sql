@@ -1,0 +1,6 @@
+-- Takes rows that were set aside back into their table, which has its keys by now; of those that exclude each other, the one whose
+-- aggregate was there first.
+INSERT INTO {table}
+SELECT * FROM set_aside
+ORDER BY (SELECT position FROM event_store WHERE aggregate_id = {key} AND version = 1)
+ON CONFLICT DO NOTHING
