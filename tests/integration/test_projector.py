@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,9 +26,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from eventlib.aggregate import Aggregate
 from eventlib.errors import ProjectionError, TableNotReady, TopicError
-from eventlib.events import Event, Recorded, Stored
+from eventlib.events import Event, Recorded
 from eventlib.orders import ORDER
 from eventlib.orders import events as e
 from eventlib.orders.order import Order, evolve
@@ -41,6 +40,7 @@ from eventlib.projections.parking import Poison, Replayed, park, parked, replay_
 from eventlib.projections.projector import Projector
 from eventlib.projections.projectors import run_projectors
 from eventlib.projections.rebuild import rebuild
+from eventlib.projections.rebuild.catching_up import Logged
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
 from eventlib.projections.staleness import staleness
@@ -534,28 +534,6 @@ def test_every_read_model_is_what_its_fold_says(
     Projector(store.connection, kafka, TOPIC_PARTITIONS, projection).apply(messages_of(kafka))
     result = verify(store, projection)
     assert (result.aggregates, result.equal, result.behind, result.orphans) == (len(CART), len(CART), 0, [])
-
-
-@dataclass(frozen=True)
-class Logged:
-    """An event of the log, as it comes into a projection."""
-
-    stored: Stored
-
-    @property
-    def aggregate_id(self) -> UUID:
-        return self.stored.aggregate_id
-
-    @property
-    def version(self) -> int:
-        return self.stored.version
-
-    @property
-    def place(self) -> str:
-        return "the log"
-
-    def recorded(self, aggregate: Aggregate[Any, Any]) -> list[Recorded[Event]]:
-        return aggregate.recorded(self.stored)
 
 
 # Names of different lengths, in an order that jsonb would change.
