@@ -69,6 +69,8 @@ class Leases:
         Returns:
             Whether the shards are others, or in another epoch, than before.
         """
+        if self._renewed == -math.inf:  # at the start: who is killed again and again never comes to an orderly end
+            self._connection.execute(query("relays_forget"))
         before = dict(self.epochs)
         began = time.monotonic()
         lease = {"relay": self.relay, "ttl": self._lease_s}
@@ -98,5 +100,4 @@ class Leases:
     def leave(self) -> None:
         """Let go of everything."""
         self._connection.execute(query("relay_leave"), {"relay": self.relay})
-        self._connection.execute(query("relays_forget"))
         self.epochs, self.surplus = {}, set()

@@ -262,3 +262,12 @@ def test_a_full_queue_keeps_nobody_from_stopping_and_nothing_from_being_publishe
     assert Relay(other_connection, narrow, TOPIC_PARTITIONS).publish_batch() == 20 * len(CART)
     for versions in versions_of(messages_of(kafka)).values():
         assert list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_relays_that_were_killed_long_ago_are_forgotten(store: Store, relay: Relay) -> None:
+    gone = (
+        "INSERT INTO relays (relay, place, alive_until) VALUES (gen_random_uuid(), 'gone', now() - interval '2 days')"
+    )
+    store.connection.execute(gone)
+    relay.publish_batch()
+    assert store.connection.execute("SELECT relay FROM relays").fetchall() == [(relay.relay_id,)]
