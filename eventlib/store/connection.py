@@ -17,10 +17,10 @@ IDLE_IN_TRANSACTION_S = 10.0
 
 LOCK_WAIT_S = 3.0
 """For how long a worker's statement waits for a lock; `again` tries for longer than another's session may be idle."""
+
 MINIMUM_SERVER_VERSION = 160000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
 
 again = retry(
     retry=retry_if_exception_type(
