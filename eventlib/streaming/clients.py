@@ -57,16 +57,18 @@ def reach(address: KafkaAddress) -> AdminClient:
     Raises:
         ServiceUnavailable: no answer within 8 s, or the login was refused; with librdkafka's last words.
     """
-    reasons: list[str] = []
+    reasons: list[KafkaError] = []
     # The client hands its own failures to the callback, which keeps them off the terminal and gives us the reason.
     configuration = address.configuration()
-    configuration["error_cb"] = lambda error: reasons.append(error.str())
+    configuration["error_cb"] = reasons.append
     admin = _made(AdminClient, configuration)
     try:
         admin.list_topics(timeout=REACH_TIMEOUT_S)
     except KafkaException as error:
         admin.poll(0)
-        reason = reasons[-1] if reasons else error.args[0].str()
+        # That all brokers are down is a consequence; why one of them is says more.
+        reasons.sort(key=lambda one: one.code() != KafkaError._ALL_BROKERS_DOWN)
+        reason = (reasons[-1] if reasons else error.args[0]).str()
         raise ServiceUnavailable(
             f"Kafka at {address.bootstrap} cannot be used: {reason}. Start the embedded one with `eventlib up`, "
             "or check EVENTLIB_KAFKA_BOOTSTRAP and EVENTLIB_KAFKA_OPTIONS."
