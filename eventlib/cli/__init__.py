@@ -88,8 +88,8 @@ def main() -> None:
         app()
     except EventlibError as error:
         _end(str(error), 2 if isinstance(error, ReportError) else 1)
-    except psycopg.errors.UndefinedTable as error:
-        _end(f"the database lacks tables of eventlib ({str(error).splitlines()[0]}): run `eventlib init`", 1)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        _end(f"the database lacks tables or columns of eventlib ({str(error).splitlines()[0]}): run `eventlib init`", 1)
     except psycopg.errors.IdleInTransactionSessionTimeout:
         _end(
             "the database has ended this session, which did nothing for a while within a transaction: the process was "

@@ -74,7 +74,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         table.add_row("connect", found.connect.detail)
         if found.connector is not None:
             table.add_row("connector", found.connector.state)
-        table.add_row("outbox", f"{found.depth:,} events, the oldest for {found.oldest_s:.1f} s")
+        table.add_row(
+            "outbox", f"{found.depth:,} events{f', the oldest for {found.oldest_s:.1f} s' if found.oldest_s else ''}"
+        )
         results.print(table)
     for problem in found.problems:
         notes.print(problem)

@@ -109,7 +109,8 @@ def _table(found: Signals) -> Table:
     table = Table(
         Column("projection", no_wrap=True),
         *(Column(figure, justify="right", no_wrap=True) for figure in figures),
-        title=f"{time.strftime('%H:%M:%S')}  outbox: {outbox.depth:,} {wait}, the oldest for {_seconds(outbox.oldest_s)}",
+        title=f"{time.strftime('%H:%M:%S')}  outbox: {outbox.depth:,} {wait}"
+        f"{f', the oldest for {_seconds(outbox.oldest_s)}' if outbox.oldest_s else ''}",
         title_justify="left",
         box=None,
         pad_edge=False,

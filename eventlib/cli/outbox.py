@@ -86,7 +86,7 @@ def _say(what: str, ids: list[UUID], wanted: UUID | None) -> None:
 def _show(found: OutboxStatus, every_shard: bool) -> None:
     results.print(
         f"{found.depth} events wait to be published by {'relays' if found.publisher == 'relay' else 'change data capture'}"
-        f"{f', the oldest for {found.oldest_s:.1f} s' if found.depth else ''}"
+        f"{f', the oldest that nothing holds back for {found.oldest_s:.1f} s' if found.oldest_s else ''}"
     )
     owned = Counter(shard.owner for shard in found.shards)
     relays = Table(Column("relay", no_wrap=True), "state", "shards", "published", "last trouble", box=None)

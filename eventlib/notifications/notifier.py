@@ -22,7 +22,7 @@ from eventlib.notifications.delivery import Delivery, pause_s
 from eventlib.notifications.gateways import Gateway, Push, readable
 from eventlib.projections.topic_reader import Batch, TopicReader
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection, again, planned_anew
+from eventlib.store.connection import Connection, again, keep_nobody_waiting, planned_anew
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
@@ -90,6 +90,7 @@ class Notifier(Generic[S]):
         Args:
             within: how old an event may be for somebody to be told of it.
         """
+        keep_nobody_waiting(connection)
         self._connection = connection
         self._store = Store(connection)
         self._notifications = notifications
@@ -114,9 +115,13 @@ class Notifier(Generic[S]):
         with self._reader.joined() as member:
             log.info("notifying of %s", self._reader.topic)
             while not stop:
-                self.note(self._reader.poll(member, BATCH_MESSAGES))
-                self.send(stop)
-                self._forget()
+                try:
+                    self.note(self._reader.poll(member, BATCH_MESSAGES))
+                    self.send(stop)
+                    self._forget()
+                except psycopg.errors.LockNotAvailable as error:
+                    log.warning("%s waits for a lock of somebody else's: %s", self._reader.group, str(error).strip())
+                    self._reader.return_to_offsets(member)
 
     def note(self, messages: Sequence[Message]) -> None:
         """Note whom to tell of the events in some messages, and that these are done with, in one transaction.
@@ -147,11 +152,14 @@ class Notifier(Generic[S]):
         """Send the pushes that are due, for some seconds at most, unless the push service is being left alone."""
         until = time.monotonic() + SEND_S
         while not stop and not self._delivery.resting and time.monotonic() < until:
-            parameters = {"lease": self._lease, "within": self._within}
-            claimed = self._connection.execute(query("notification_claim"), parameters).fetchone()
-            if claimed is None:
+            if (claimed := self._claim()) is None:
                 return
             self._send(stop, *claimed)
+
+    @again
+    def _claim(self) -> tuple[Any, ...] | None:
+        parameters = {"lease": self._lease, "within": self._within}
+        return self._connection.execute(query("notification_claim"), parameters).fetchone()
 
     def _rows(self, event: IncomingEvent, now: datetime) -> list[_Noted]:
         """What is to be noted of an event: nothing, a push for each recipient, or why there is none."""
@@ -228,10 +236,10 @@ class Notifier(Generic[S]):
         try:
             self._delivery.send(push, stop)
         except PushRefused as error:
-            self._settle(about, "refused", str(error))
+            self._settle(about, "refused", readable(str(error)))
         except PushServiceUnavailable as error:
             if attempts >= ROUNDS and not stop:
-                self._settle(about, "failed", f"given up after {attempts} rounds: {error}")
+                self._settle(about, "failed", readable(f"given up after {attempts} rounds: {error}"))
             else:
                 self._hold(about, attempts, error)
         else:
@@ -241,13 +249,15 @@ class Notifier(Generic[S]):
                 traced: dict[str, str | int] = {"aggregate_id": str(aggregate_id), "version": version}
                 record(f"notify {self._notifications.name}", encode_metadata(recorded.metadata), began_ns, traced)
 
+    @again
     def _hold(self, about: dict[str, Any], attempts: int, error: PushServiceUnavailable) -> None:
         pause = timedelta(seconds=max(pause_s(attempts), error.retry_after_s))
-        self._connection.execute(query("notification_hold"), {**about, "pause": pause, "error": str(error)})
+        self._connection.execute(query("notification_hold"), {**about, "pause": pause, "error": readable(str(error))})
         if str(error) != self._said:
             self._said = str(error)
             log.warning("%s: %s waits: %s", self._reader.group, about["aggregate_id"], error)
 
+    @again
     def _settle(self, about: dict[str, Any], state: str, error: str | None) -> None:
         self._connection.execute(query("notification_settle"), {**about, "state": state, "error": error})
         if state != "sent":
@@ -255,6 +265,7 @@ class Notifier(Generic[S]):
             place = (about["aggregate_id"], about["version"])
             log.error("%s: the push of %s at version %d is %s%s", self._reader.group, *place, state, why)
 
+    @again
     def _forget(self) -> None:
         if time.monotonic() >= self._forget_at:
             planned_anew(self._connection, query("notifications_forget"), {"kept": self._within + KEPT_BEYOND})

@@ -194,12 +194,19 @@ def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambd
             "status` for those that are held back",
             between,
         )
+        _wait_until_none(
+            lambda: connection.execute(query("outbox_any_held")).fetchall()[0][0],
+            "aggregates are held back, and Debezium holds nothing back: see `eventlib outbox status`, and `eventlib "
+            "outbox unpark` lets them go",
+            between,
+        )
         connection.execute(query("publisher_set"), {"publisher": "cdc", "slot": slot})
         _wait_until_none(
             lambda: connection.execute(query("relay_shards_owned")).fetchall()[0][0],
             "relays still wait for Kafka to take what they have sent: see `eventlib outbox status`",
             between,
         )
+        connection.execute(query("outbox_held_forget"))
         if not slot_status(connection).readable:
             raise ServiceUnavailable(
                 f"the slot {slot} was lost during the hand-over, since the server keeps too little for it: raise "

@@ -113,7 +113,7 @@ class Relay:
         self._sender.settle()
         self._forget()
         self._leases.leave()
-        self._sender.begin_again()
+        self._sender.forget_all()
 
     @property
     def relay_id(self) -> UUID:

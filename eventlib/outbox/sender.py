@@ -75,6 +75,8 @@ class Sender:
         Returns:
             Whether all were dealt with. If not, the queue is full or of no more use: the rest has to be fetched again.
         """
+        if any(one in self.on_the_way for one in self.suspects) and not self._flushed(ALONE_S):
+            return False  # nothing goes out beside one that is to be alone
         alone = 0
         for row in rows:
             if row.aggregate_id in self._first_failed:
@@ -124,6 +126,10 @@ class Sender:
         """
         self.settle()
         self._producer = producer(self._kafka)
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        """Know of nothing that was sent."""
         self._first_failed.clear()
         self.refused.clear()
         self.failures.clear()

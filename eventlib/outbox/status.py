@@ -16,7 +16,8 @@ STALLED_S = 10.0
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard; without an owner nobody publishes it. `oldest_s` is in seconds, 0.0 when nothing waits."""
+    """One shard; without an owner nobody publishes it. `oldest_s` is in seconds, 0.0 when
+    nothing waits that is not held back."""
 
     shard: int
     owner: UUID | None

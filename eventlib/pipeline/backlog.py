@@ -21,7 +21,7 @@ class Backlog:
 
     Attributes:
         unpublished: outbox rows that Kafka has not acknowledged yet.
-        oldest_s: age of the oldest of them, in seconds; 0.0 when there are none.
+        oldest_s: age of the oldest of them that nothing holds back, in seconds; 0.0 when there are none.
         unapplied: messages that a projection has not applied yet, by projection.
         parked: aggregates that a projection has left behind, by projection; those that have left none are not named.
     """
@@ -37,7 +37,8 @@ class Backlog:
         return self.unpublished + sum(self.unapplied.values())
 
     def __str__(self) -> str:
-        parts = [f"{self.unpublished} events unpublished (the oldest for {self.oldest_s:.1f} s)"]
+        oldest = f" (the oldest that nothing holds back for {self.oldest_s:.1f} s)" if self.oldest_s else ""
+        parts = [f"{self.unpublished} events unpublished{oldest}"]
         parts += [f"{count} messages not applied to {name}" for name, count in self.unapplied.items()]
         parts += [f"{count} aggregates parked by {name}" for name, count in self.parked.items()]
         return ", ".join(parts)

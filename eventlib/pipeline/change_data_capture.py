@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +39,7 @@ class CdcStatus:
         connect: the embedded Kafka Connect.
         connector: what that says of its connector; None when it says nothing.
         depth: rows in the outbox.
-        oldest_s: age of the oldest, in seconds.
+        oldest_s: age of the oldest that nothing holds back, in seconds.
     """
 
     publisher: str
@@ -74,14 +73,12 @@ def cdc_up(
     kafka: KafkaAddress,
     aggregate_types: list[str],
     topic_partitions: int,
-    between: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
     """Have change data capture publish instead of the relays; may be called again when it does already.
 
     Args:
         connection: of the role that owns the schema and may replicate.
         connect: is started with the connector; None when the user has a Kafka Connect.
-        between: called while the relays finish.
 
     Returns:
         The configuration of the connector.
@@ -104,7 +101,7 @@ def cdc_up(
         if connection.execute(query("cdc_may_bound")).fetchall()[0][0]:
             connection.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size TO {}").format(sql.Literal(KEPT_WAL)))
             connection.execute("SELECT pg_reload_conf()")
-        hand_over_to_cdc(connection, between)
+        hand_over_to_cdc(connection)
     elif not (slot := slot_status(connection)).readable:
         raise ServiceUnavailable("; ".join(slot.problems))
     config = cdc_config(connection, owner_url, topic_partitions)

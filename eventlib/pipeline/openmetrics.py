@@ -24,7 +24,9 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
         return
     outbox = signals.outbox
     yield _gauge("outbox_events", "Events that wait to be published.", outbox.depth)
-    yield _gauge("outbox_oldest_seconds", "For how long the oldest of them has waited.", outbox.oldest_s)
+    yield _gauge(
+        "outbox_oldest_seconds", "For how long the oldest of them has waited that is not held back.", outbox.oldest_s
+    )
     yield _gauge("outbox_held_aggregates", "Aggregates whose events are held back.", len(outbox.held))
     yield _gauge("relays", "Relays at work.", sum(relay.alive for relay in outbox.relays))
     yield _gauge("pushes_waiting", "Pushes that the push service has not taken yet.", signals.pushes_waiting)

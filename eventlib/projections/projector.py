@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Generic
 
+import psycopg
 from confluent_kafka import Consumer, Message
 
 from eventlib.projection import Projection, S
@@ -15,7 +16,7 @@ from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.tables import check_table
 from eventlib.projections.topic_reader import Batch, TopicReader
 from eventlib.stopping import Stop
-from eventlib.store.connection import Connection, again
+from eventlib.store.connection import Connection, again, keep_nobody_waiting
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress
 from eventlib.tracing import record, tracing
@@ -55,6 +56,7 @@ class Projector(Generic[S]):
         """
         # What is lost in a crash of the server is lost with its offsets, and applied again: no need to wait for the disk.
         connection.execute("SET synchronous_commit TO off")
+        keep_nobody_waiting(connection)
         self._connection = connection
         self._store = Store(connection)
         self._projection = projection
@@ -75,16 +77,19 @@ class Projector(Generic[S]):
         with self._reader.joined() as member:
             log.info("projecting %s", self._projection.name)
             while not stop:
-                if time.monotonic() - looked >= LOOK_S:
-                    self._look(member)
-                    looked = time.monotonic()
-                if messages := self._reader.poll(member, BATCH_MESSAGES):
-                    try:
-                        self.apply(messages)
-                    except _TableChanged:
+                try:
+                    if time.monotonic() - looked >= LOOK_S:
                         self._look(member)
-                if self._lag.due:
-                    self._flush()
+                        looked = time.monotonic()
+                    if messages := self._reader.poll(member, BATCH_MESSAGES):
+                        self.apply(messages)
+                    if self._lag.due:
+                        self._flush()
+                except _TableChanged:
+                    looked = -LOOK_S  # the look goes back to where the other table stands
+                except psycopg.errors.LockNotAvailable as error:
+                    log.warning("%s waits for a lock of somebody else's: %s", self._projection.name, str(error).strip())
+                    self._reader.return_to_offsets(member)
         self._flush()
 
     def apply(self, messages: Sequence[Message]) -> None:

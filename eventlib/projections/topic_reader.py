@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from eventlib.aggregate import Aggregate
 from eventlib.codec import storable
 from eventlib.errors import TopicError, UnreadableEvent
 from eventlib.projections.offsets import applied_offsets, record_offsets
-from eventlib.store.connection import Connection, keep_nobody_waiting
+from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
@@ -61,7 +61,6 @@ class TopicReader:
         aggregate: Aggregate[Any, Any],
         group: str,
     ) -> None:
-        keep_nobody_waiting(connection)
         self.group = group
         self.topic = topic_of(aggregate.name)
         self._connection = connection
@@ -104,7 +103,11 @@ class TopicReader:
         known = self._known_offsets()
         for partition in member.assignment():
             partition.offset = known.get(partition.partition, 0)
-            member.seek(partition)
+            try:
+                member.seek(partition)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._STATE:  # just assigned: begins at this very offset anyway
+                    raise TopicError(f"{self.group}: going back in {self.topic} failed: {error}") from None
 
     def decode(self, messages: Sequence[Message]) -> Batch:
         """Read the headers of messages.

@@ -220,7 +220,7 @@ def _published(outbox: OutboxStatus, slot: SlotStatus | None, within_s: float) -
     if outbox.held:
         wrong.append(f"{len(outbox.held):,} {'aggregate is' if len(outbox.held) == 1 else 'aggregates are'} held back")
     waiting = f"{outbox.depth:,} {'event waits' if outbox.depth == 1 else 'events wait'} to be published"
-    if outbox.depth:
+    if outbox.oldest_s:
         waiting += f", the oldest for {number(outbox.oldest_s)} s"
     finding = "; ".join([waiting, *wrong]) + "."
     failed = wrong or outbox.oldest_s > within_s

@@ -46,7 +46,7 @@ def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: flo
     # -1 is the broker's own default replication factor.
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
     try:
-        admin.create_topics([wanted], operation_timeout=TIMEOUT_S)[topic].result()
+        admin.create_topics([wanted], operation_timeout=timeout_s, request_timeout=timeout_s)[topic].result()
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise ServiceUnavailable(f"topic {topic} cannot be created: {error.args[0].str()}") from None

@@ -7,11 +7,11 @@ WITH recent AS (
     ORDER BY position DESC
     LIMIT %(limit)s
 ), unseen AS (
-    SELECT created_at, coalesce(last_event_version, 0) < version
+    SELECT recent.created_at, coalesce({table}.last_event_version, 0) < recent.version
                AND NOT EXISTS (SELECT FROM dead_events
                                WHERE projection = %(projection)s AND dead_events.aggregate_id = recent.aggregate_id) AS unseen
-    FROM recent LEFT JOIN {table} ON {key} = recent.aggregate_id
-    WHERE created_at < clock_timestamp() - %(within)s::interval
+    FROM recent LEFT JOIN {table} ON {table}.{key} = recent.aggregate_id
+    WHERE recent.created_at < clock_timestamp() - %(within)s::interval
 )
 SELECT count(*), count(*) FILTER (WHERE unseen),
        coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE unseen)), 0)::double precision

@@ -2,5 +2,5 @@
 -- aggregate was there first.
 INSERT INTO {table}
 SELECT * FROM set_aside
-ORDER BY (SELECT position FROM event_store WHERE aggregate_id = {key} AND version = 1)
+ORDER BY (SELECT event_store.position FROM event_store WHERE event_store.aggregate_id = set_aside.{key} AND event_store.version = 1)
 ON CONFLICT DO NOTHING

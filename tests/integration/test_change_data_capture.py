@@ -13,6 +13,7 @@ import pytest
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.errors import ServiceUnavailable
+from eventlib.outbox import held
 from eventlib.outbox.cdc import hand_over_to_cdc, hand_over_to_relays, publisher, slot_status
 from eventlib.outbox.relay import Relay
 from eventlib.outbox.status import outbox_status
@@ -208,3 +209,14 @@ def test_nothing_is_parked_while_change_data_capture_publishes(
     hand_over_to_relays(cdc_store.connection)
     parked = eventlib(eventlib_environment, "outbox", "park", order_id, "--reason", "a look first")
     assert parked.returncode == 0 and f"{order_id} is parked" in parked.stdout
+
+
+def test_what_is_held_back_keeps_the_relays_publishing(cdc_store: Store) -> None:
+    parked = uuid4()
+    held.park(cdc_store.connection, parked, "asked to")
+    with pytest.raises(ServiceUnavailable, match="aggregates are held back, and Debezium holds nothing back"):
+        hand_over_to_cdc(cdc_store.connection)
+    assert publisher(cdc_store.connection) == "relay" and slots(cdc_store.connection) == []
+    cdc_store.connection.execute("DELETE FROM outbox_held")
+    hand_over_to_cdc(cdc_store.connection)
+    assert publisher(cdc_store.connection) == "cdc"

@@ -18,7 +18,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -465,18 +464,27 @@ def test_a_projector_that_is_suspended_in_its_transaction_lets_go_of_its_rows(
     assert suspended.returncode == 1 and "the database has ended this session" in said
 
 
-def test_a_projector_waits_for_a_lock_for_a_while_and_then_can_be_stopped(
-    store: Store, relay: Relay, kafka: KafkaAddress, other_connection: Connection, monkeypatch: pytest.MonkeyPatch
+def test_a_projector_outlasts_a_lock_of_somebody_elses(
+    store: Store,
+    relay: Relay,
+    kafka: KafkaAddress,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("eventlib.store.connection.LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("eventlib.store.connection.LOCK_WAIT_S", 0.05)
     published(store, relay)
-    projector, messages = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS), messages_of(kafka)
-    with other_connection.transaction():
-        other_connection.execute("LOCK TABLE order_projections")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            projector.apply(messages)
-    projector.apply(messages)
-    assert verify(store, ORDER_PROJECTIONS).equal == 1
+    with connect(database_url) as mine, connect(database_url) as other:
+        with other.transaction():
+            other.execute("LOCK TABLE order_projections")
+            projector = Projector(mine, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
+            worker = threading.Thread(target=projector.run, args=(stop := Stop(),))
+            worker.start()
+            wait_for(lambda: "order_projections waits for a lock of somebody else's" in caplog.text)
+        wait_for(lambda: verify(store, ORDER_PROJECTIONS).equal == 1)
+        stop.set()
+        worker.join(20)
+        assert not worker.is_alive()
 
 
 def test_a_paused_projection_rests_and_goes_on_where_it_was(

@@ -34,6 +34,7 @@ from eventlib.orders.projections.my_orders import MyOrder
 from eventlib.outbox.relay import Relay
 from eventlib.projection import Projection
 from eventlib.projections.copy_rows import copying_rows
+from eventlib.projections.health import projection_health
 from eventlib.projections.parking import parked, replay_parked
 from eventlib.projections.projector import Projector, _TableChanged
 from eventlib.projections.rebuild import discard, loading, rebuild, rebuilding, rollback
@@ -243,6 +244,31 @@ def test_rows_that_exclude_each_other_are_left_behind_but_for_the_first(
         "user_id" in one.error for one in left_behind
     )
     assert len(indexes(store.connection, "strict")) == 2
+
+
+def by_aggregate_id(name: str, rule: str = ")") -> Projection:
+    """order_projections with the key that a projection has by default, which the log's own column is called too."""
+
+    def row(order_id: UUID, order: Order, version: int) -> dict[str, Any]:
+        columns = msgspec.structs.asdict(ORDER_PROJECTIONS.row_of(order_id, order, version))  # type: ignore[arg-type]
+        return {"aggregate_id": columns.pop("order_id"), **columns}
+
+    definition = with_column("order_id  ", "aggregate_id").rstrip().rstrip(")") + rule
+    return replace(ORDER_PROJECTIONS, name=name, key="aggregate_id", definition=definition, row=row)
+
+
+def test_a_key_that_is_called_as_in_the_log_is_never_taken_for_that(store: Store, database_url: str) -> None:
+    plain, strict = by_aggregate_id("plain"), by_aggregate_id("strict", ", UNIQUE (user_id))")
+    ensure_tables(store.connection, [plain, strict])
+    first, _ = ordered(store, 2)
+    assert rebuild(database_url, strict, processes=1, even_if_parked=True).parked == 1
+    assert store.connection.execute("SELECT aggregate_id FROM strict").fetchall() == [(first,)]
+    rebuild(database_url, plain, processes=1)
+    stranger = uuid4()
+    write_rows(store.connection, plain, [plain.row_of(stranger, plain.initial(), 1)])
+    assert verify(store, plain).orphans == [stranger]
+    (health,) = projection_health(store.connection, [plain], timedelta(minutes=1), timedelta(0))
+    assert health.unseen == 0
 
 
 def test_an_index_that_is_named_by_the_definition_is_refused_before_anything_is_built(
@@ -475,6 +501,7 @@ def test_poison_leaves_its_aggregate_behind_and_a_rebuild_with_a_mended_fold_bri
     assert rows == {first: len(CART), second: 3, third: len(CART)}
     assert [one.error is None for one in replay_parked(store, strict, [second])] == [True]
     assert rebuild(database_url, ORDER_PROJECTIONS).parked == 0 and holds(store, ORDER_PROJECTIONS, 4)
+    assert parked(store.connection) == []  # the table that was replaced is nobody's trouble
     # What the old table had left behind belongs to it, and comes back with it.
     rollback(database_url, ORDER_PROJECTIONS)
     assert [one.aggregate_id for one in parked(store.connection, "order_projections")] == [at_row.aggregate_id]

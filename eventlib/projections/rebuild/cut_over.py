@@ -23,7 +23,7 @@ from eventlib.store.global_read import Checkpoint
 from eventlib.store.queries import query
 
 # Whoever waits for a table keeps all others waiting behind him: better to try again.
-_patiently = retry(
+_again_when_locked = retry(
     retry=retry_if_exception_type((psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)),
     stop=stop_after_attempt(20),
     wait=wait_random_exponential(0.1, max=3),
@@ -31,7 +31,7 @@ _patiently = retry(
 )
 
 
-@_patiently
+@_again_when_locked
 def cut_over(
     store: Store, projection: Projection[Any], checkpoint: Checkpoint, *, even_if_parked: bool = False
 ) -> bool:
@@ -116,7 +116,7 @@ def _take_what_it_lacked(store: Store, projection: Projection[Any], old: Project
             apply_events(store, old, map(Logged, stored))
 
 
-@_patiently
+@_again_when_locked
 def _put_back(store: Store, projection: Projection[Any], checkpoint: Checkpoint) -> None:
     connection, old = store.connection, renamed(projection, "_old")
     with connection.transaction():

@@ -55,7 +55,7 @@ def load_part(
     """
     ways: list[Callable[[], tuple[int, int]]] = [
         lambda: _streamed(reader, writer, new, partition, advance),
-        lambda: _patiently(reader, writer, new, partition, advance),
+        lambda: _one_by_one(reader, writer, new, partition, advance),
     ]
     if new.sql_fold is not None:
         ways.insert(0, lambda: _in_sql(writer, new, partition, advance))
@@ -177,7 +177,7 @@ def _hole(aggregate_id: UUID, version: int, following: int) -> CorruptStream:
     return CorruptStream(f"{aggregate_id} has no version {version + 1}: what follows is {following}")
 
 
-def _patiently(
+def _one_by_one(
     reader: Connection, writer: Connection, new: Projection[Any], partition: str, advance: Advance
 ) -> tuple[int, int]:
     rows = events = 0

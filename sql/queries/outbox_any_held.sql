@@ -1,0 +1,2 @@
+-- Whether any aggregate is held back.
+SELECT EXISTS (SELECT FROM outbox_held)
