@@ -35,8 +35,8 @@ BATCH_MESSAGES = 200
 SEND_S = 5.0
 """For how long pushes are sent before Kafka is asked for messages again."""
 
-ROUNDS = 40
-"""How often a push is sent before it is given up; with the pauses between, that is more than an hour on average."""
+ROUNDS = 20
+"""How often a push is sent before it is given up; with the pauses between, that takes more than an hour."""
 
 LEASE_BEYOND_S = 5.0
 """So much longer than a push may take nobody else sends it."""

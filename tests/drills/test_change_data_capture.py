@@ -81,7 +81,9 @@ def test_debezium_writes_what_the_relay_writes_and_the_outbox_stays_small(
     ordered(store, 5)
     wait_for(lambda: len(contents(kafka)) == 5 * len(CART), 60)
     from_debezium = contents(kafka)
-    assert retention_ms(kafka, TOPIC) == "-1" and retention_ms(kafka, "__debezium-heartbeat.eventlib") == "86400000"
+    heartbeats = "__debezium-heartbeat.eventlib"
+    wait_for(lambda: heartbeats in reach(kafka).list_topics(timeout=10).topics)  # made with the first one
+    assert retention_ms(kafka, TOPIC) == "-1" and retention_ms(kafka, heartbeats) == "86400000"
     partitions = {message.key(): message.partition() for message in messages_of(kafka)}
     # Nobody has deleted the rows yet: the relay can publish the very same ones.
     assert depth(store) == 5 * len(CART)
