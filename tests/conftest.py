@@ -14,8 +14,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.embedded.postgres import EmbeddedPostgres
-from eventlib.orders.projections import PROJECTIONS
+from eventlib.orders.order import Order
+from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.outbox.relay import Relay
+from eventlib.projections.projector import Projector
 from eventlib.projections.tables import ensure_tables
 from eventlib.settings import CONFIG_VARIABLE, PREFIX
 from eventlib.store.connection import Connection, connect
@@ -110,6 +112,12 @@ def other_connection(database_url: str) -> Iterator[Connection]:
 def relay(other_connection: Connection, kafka: KafkaAddress) -> Relay:
     """A relay between this test's servers, which publishes when it is told to."""
     return Relay(other_connection, kafka, TOPIC_PARTITIONS)
+
+
+@pytest.fixture
+def projector(store: Store, kafka: KafkaAddress) -> Projector[Order]:
+    """A projector of `order_projections` on the connection of `store`."""
+    return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
 
 
 def delete_topics(address: KafkaAddress) -> None:

@@ -1,12 +1,9 @@
-"""The projector: from Kafka to the read model, on a real PostgreSQL and a real Kafka."""
+"""The projector: every event once, in order, with its offsets, whoever else is there."""
 
 from __future__ import annotations
 
-import json
-import random
 import re
 import signal
-import string
 import subprocess
 import sys
 import threading
@@ -14,32 +11,20 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import msgspec
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from psycopg import sql
 
-from eventlib.errors import ProjectionError, TableNotReady, TopicError
-from eventlib.events import Event, Recorded
+from eventlib.errors import ProjectionError, TopicError
 from eventlib.orders import ORDER
-from eventlib.orders import events as e
-from eventlib.orders.order import Order, evolve
-from eventlib.orders.projections import ORDER_PROJECTIONS, ORDER_TRACKING, PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS, ORDER_TRACKING
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
-from eventlib.projection import Projection
-from eventlib.projections.applying import apply_events
-from eventlib.projections.parking import Poison, Replayed, park, parked, replay_parked
 from eventlib.projections.projector import Projector
 from eventlib.projections.projectors import run_projectors
 from eventlib.projections.rebuild import rebuild
-from eventlib.projections.rebuild.catching_up import Logged
 from eventlib.projections.reconcile import reconcile, verify
 from eventlib.projections.rows import write_rows
 from eventlib.projections.staleness import staleness
@@ -48,43 +33,15 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.log_identity import log_id
-from eventlib.store.scan import partitions
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import TopicWatch, group_members
 from tests.conftest import TOPIC_PARTITIONS, delete_topics
-from tests.messages import TOPIC, messages_of, versions_of
-from tests.orders import CART, USER, execute, metadata
-from tests.processes import eventlib
+from tests.messages import TOPIC, messages_of
+from tests.orders import CART, execute
+from tests.projecting import OrderProjector, project_all, published
 from tests.running import running
 from tests.waiting import wait_for
-
-OrderProjector = Projector[Order]
-
-
-@pytest.fixture
-def projector(store: Store, kafka: KafkaAddress) -> OrderProjector:
-    return Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
-
-
-def published(store: Store, relay: Relay, number: int = 1) -> list[UUID]:
-    """The ids of so many new orders whose events are in the topic."""
-    orders = [uuid4() for _ in range(number)]
-    for order_id in orders:
-        execute(store, order_id, *CART)
-    relay.publish_batch()
-    return orders
-
-
-def project_all(store: Store, kafka: KafkaAddress, projector: OrderProjector) -> None:
-    """Let the projector run until it has applied the whole topic."""
-    admin = reach(kafka)
-    with connect(store.connection.info.dsn) as looker, running(projector):
-        for _ in range(300):
-            if backlog(looker, admin, [ORDER_PROJECTIONS]).unapplied == {"order_projections": 0}:
-                return
-            threading.Event().wait(0.1)
-    raise AssertionError("the projector has not caught up within 30 s")
 
 
 def test_the_read_model_equals_the_fold(
@@ -268,161 +225,6 @@ def test_events_of_another_log_are_refused(
     assert store.connection.execute("SELECT count(*) FROM order_projections").fetchall() == [(0,)]
 
 
-def test_a_poison_event_parks_its_aggregate_until_the_fold_is_mended(
-    store: Store, relay: Relay, kafka: KafkaAddress
-) -> None:
-    def fold(order: Order, recorded: Recorded[Any]) -> Order:
-        if recorded.aggregate_id == poisoned and recorded.version == 3:
-            raise KeyError("sku")
-        return evolve(order, recorded.event)
-
-    poisoned, healthy = uuid4(), uuid4()
-    for order_id in (poisoned, healthy):
-        execute(store, order_id, *CART[:5])
-    relay.publish_batch()
-    broken = replace(ORDER_PROJECTIONS, fold=fold, evolve=None)
-    projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, broken)
-    projector.apply(messages_of(kafka))
-    (dead,) = parked(store.connection)
-    assert (dead.aggregate_id, dead.version, dead.attempts) == (poisoned, 3, 1) and "KeyError('sku')" in dead.error
-    assert reconcile(store, ORDER_PROJECTIONS, poisoned).projected_version == 2
-    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == 5
-    for order_id in (poisoned, healthy):
-        execute(store, order_id, *CART[5:])
-    relay.publish_batch()
-    projector.apply(messages_of(kafka))
-    assert reconcile(store, ORDER_PROJECTIONS, poisoned).projected_version == 2
-    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == 6
-    (again,) = replay_parked(store, broken)
-    assert again.version == 2 and "version 3 cannot be folded" in str(again.error)
-    assert [one.attempts for one in parked(store.connection)] == [2]
-    assert list(replay_parked(store, ORDER_PROJECTIONS)) == [Replayed(poisoned, 6, None)]
-    assert parked(store.connection) == [] and verify(store, ORDER_PROJECTIONS).equal == 2
-
-
-def test_a_row_that_the_table_refuses_parks_its_aggregate_and_no_other(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    orders = [uuid4() for _ in range(5)]
-    for order_id in orders:
-        execute(store, order_id, *CART)
-    store.connection.execute(
-        sql.SQL("ALTER TABLE order_projections ADD CHECK (order_id <> {})").format(sql.Literal(orders[2]))
-    )
-    relay.publish_batch()
-    projector.apply(messages_of(kafka))
-    assert [(one.aggregate_id, one.version) for one in parked(store.connection)] == [(orders[2], 1)]
-    result = verify(store, ORDER_PROJECTIONS)
-    assert (result.equal, result.missing) == (4, [orders[2]])
-
-
-def test_a_state_that_cannot_be_read_parks_its_aggregate_and_no_other(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    damaged, healthy = uuid4(), uuid4()
-    for order_id in (damaged, healthy):
-        execute(store, order_id, *CART[:3])
-    relay.publish_batch()
-    projector.apply(messages_of(kafka))
-    store.connection.execute("UPDATE order_projections SET snapshot = '{\"status\": 5}' WHERE order_id = %s", [damaged])
-    for order_id in (damaged, healthy):
-        execute(store, order_id, *CART[3:])
-    relay.publish_batch()
-    projector.apply(messages_of(kafka))
-    (dead,) = parked(store.connection)
-    assert (dead.aggregate_id, dead.version) == (damaged, 4) and "run `eventlib projections rebuild" in dead.error
-    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
-    (again,) = replay_parked(store, ORDER_PROJECTIONS)
-    assert again.version == 3 and "cannot be read" in str(again.error) and len(parked(store.connection)) == 1
-    projector.apply(messages_of(kafka))
-
-
-def test_a_row_too_large_for_an_index_parks_its_aggregate_and_no_other(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    large, small = uuid4(), uuid4()
-    store.connection.execute("CREATE INDEX ON order_projections ((snapshot ->> 'currency'))")
-    for order_id in (large, small):
-        execute(store, order_id, *CART)
-    relay.publish_batch()
-    noise = "".join(random.choices(string.printable, k=9_000))
-    oversized = replace(
-        ORDER_PROJECTIONS,
-        evolve=lambda order, event: msgspec.structs.replace(evolve(order, event), currency=noise),
-        row=lambda one, order, version: ORDER_PROJECTIONS.row_of(
-            one, order if one == large else msgspec.structs.replace(order, currency="EUR"), version
-        ),
-    )
-    Projector(store.connection, kafka, TOPIC_PARTITIONS, oversized).apply(messages_of(kafka))
-    (dead,) = parked(store.connection)
-    assert dead.aggregate_id == large and "the table refuses its row: index row" in dead.error
-    (again,) = replay_parked(store, oversized)
-    assert "index row" in str(again.error) and reconcile(store, ORDER_PROJECTIONS, small).projected_version == len(CART)
-
-
-def test_a_hole_in_the_log_parks_its_aggregate_and_no_other(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    broken, healthy = published(store, relay, 2)
-    for table in ("event_store", *partitions(store.connection)):
-        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
-    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 5", [broken])
-    messages = [one for one in messages_of(kafka) if versions_of([one]) != {str(broken): [5]}]
-    projector.apply(messages)
-    (dead,) = parked(store.connection)
-    assert (dead.aggregate_id, dead.version) == (broken, 5) and "the log has no version 5" in dead.error
-    assert reconcile(store, ORDER_PROJECTIONS, healthy).projected_version == len(CART)
-
-
-def test_what_is_not_parked_is_not_replayed(
-    store: Store, relay: Relay, projector: OrderProjector, kafka: KafkaAddress, eventlib_environment: dict[str, str]
-) -> None:
-    parked_one, other = published(store, relay, 2)
-    park(store.connection, "order_projections", [Poison(parked_one, 1, "here", "a test")])
-    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(other))
-    assert (said.returncode, said.stdout) == (1, f"{other} is not parked: nothing was done\n")
-    said = eventlib(eventlib_environment, "projections", "replay", "order_projections", str(parked_one))
-    assert (said.returncode, said.stdout) == (0, f"{parked_one} is at version {len(CART)}\n")
-    assert eventlib(eventlib_environment, "projections", "replay", "order_projections").returncode == 0
-
-
-def test_a_replay_writes_nothing_into_a_table_of_another_version(store: Store, relay: Relay) -> None:
-    (order_id,) = published(store, relay)
-    park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
-    with pytest.raises(TableNotReady, match="made by version 1 of it, and this is version 2"):
-        list(replay_parked(store, replace(ORDER_PROJECTIONS, version=2)))
-    assert len(parked(store.connection)) == 1 and verify(store, ORDER_PROJECTIONS).missing == [order_id]
-
-
-def test_a_replay_that_a_cut_over_has_overtaken_claims_nothing(store: Store, relay: Relay, database_url: str) -> None:
-    first, second = published(store, relay, 2)
-    for order_id in (first, second):
-        park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
-    replayed = replay_parked(store, ORDER_PROJECTIONS)
-    assert next(replayed).version == len(CART)
-    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
-    (rest,) = replayed
-    assert (rest.version, rest.error, parked(store.connection, "order_projections")) == (None, None, [])
-
-
-def test_whoever_catches_up_waits_for_a_projector_that_skips(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, database_url: str
-) -> None:
-    (order_id,) = published(store, relay)
-    park(store.connection, "order_projections", [Poison(order_id, 1, "here", "a test")])
-    with Store.open(database_url) as other, connect(database_url) as looker:
-        thread = threading.Thread(target=lambda: list(replay_parked(other, ORDER_PROJECTIONS)))
-        with store.connection.transaction():
-            projector.apply(messages_of(kafka))  # skips the order, in a transaction that is still open
-            thread.start()
-            waits = (
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            wait_for(lambda: looker.execute(waits).fetchall() == [(1,)])
-        thread.join(20)
-    assert verify(store, ORDER_PROJECTIONS).equal == 1
-
-
 STOPS = """
 import os, signal, sys, time
 from eventlib.cli import main
@@ -532,58 +334,6 @@ def test_a_cut_over_to_another_version_stops_its_own_projection_and_no_other(
         worker.join(20)
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-def test_every_read_model_is_what_its_fold_says(
-    store: Store, relay: Relay, kafka: KafkaAddress, projection: Projection[Any]
-) -> None:
-    for number in range(1, len(CART) + 1):
-        execute(store, uuid4(), *CART[:number])
-    relay.publish_batch()
-    Projector(store.connection, kafka, TOPIC_PARTITIONS, projection).apply(messages_of(kafka))
-    result = verify(store, projection)
-    assert (result.aggregates, result.equal, result.behind, result.orphans) == (len(CART), len(CART), 0, [])
-
-
-# Names of different lengths, in an order that jsonb would change.
-NAMES = st.sampled_from(["WIDGET-42", "LAMP-7", "A", "ZZ"])
-EVENTS = st.one_of(
-    st.sampled_from(ORDER.examples),
-    st.builds(e.OrderItemAdded, NAMES, st.integers(1, 3), st.integers(0, 10_000), st.just("me")),
-    st.builds(e.OrderItemRemoved, NAMES, st.just("me")),
-    st.builds(e.PaymentAuthorized, NAMES, st.just("visa"), st.integers(1, 10_000)),
-)
-
-
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=st.lists(EVENTS, min_size=5, max_size=15))
-@example(
-    history=[e.OrderItemAdded("WIDGET-42", 1, 1, "me"), e.OrderItemAdded("LAMP-7", 1, 1, "me"), e.OrderSubmitted(2)]
-)
-def test_events_that_come_one_by_one_make_the_row_that_the_log_says(
-    store: Store, projection: Projection[Any], history: list[Event]
-) -> None:
-    # Whatever is in the log: decide has not made these, and evolve takes any event in any state.
-    order_id = uuid4()
-    store.append(ORDER, order_id, 0, history, metadata())
-    for stored in store.read_stored(ORDER, order_id):
-        with store.connection.transaction():
-            apply_events(store, projection, [Logged(stored)])
-    compared = reconcile(store, projection, order_id)
-    assert compared.projected_version == len(history) and not compared.differing
-
-
-def test_the_verification_leaves_no_id_out(store: Store, database_url: str) -> None:
-    for order_id in (UUID(int=0), UUID(int=2**128 - 1)):
-        execute(store, order_id, *CART)
-    rebuild(database_url, ORDER_PROJECTIONS, processes=1)
-    store.connection.execute("UPDATE order_projections SET status = 'paid'")
-    assert {row.aggregate_id for row in verify(store, ORDER_PROJECTIONS).differing} == {
-        UUID(int=0),
-        UUID(int=2**128 - 1),
-    }
-
-
 def test_events_of_a_database_that_was_set_back_are_refused(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
 ) -> None:
@@ -612,44 +362,6 @@ def test_every_read_says_how_stale_it_is(
     assert late.behind_events == 2 and late.waiting_s > 0
 
 
-def test_verification_finds_what_was_tampered_with(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    changed, missing, orphan = uuid4(), uuid4(), uuid4()
-    execute(store, changed, *CART)
-    execute(store, missing, *CART)
-    relay.publish_batch()
-    projector.apply(messages_of(kafka))
-    store.connection.execute("UPDATE order_projections SET total_cents = 1 WHERE order_id = %s", [changed])
-    store.connection.execute("UPDATE order_projections SET order_id = %s WHERE order_id = %s", [orphan, missing])
-    result = verify(store, ORDER_PROJECTIONS)
-    assert result.missing == [missing] and result.orphans == [orphan] and result.equal == 0
-    (difference,) = result.differing
-    assert [(one.name, one.folded, one.projected) for one in difference.differing] == [("total_cents", 3488, 1)]
-
-
-def test_a_verification_names_what_it_cannot_compare_and_goes_on(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, eventlib_environment: dict[str, str]
-) -> None:
-    good, unreadable, holed, later = published(store, relay, 4)
-    messages = messages_of(kafka)
-    projector.apply([one for one in messages if str(later) not in versions_of([one])])
-    projector.apply([one for one in messages if str(later) in versions_of([one])][:3])
-    for table in ("event_store", *partitions(store.connection)):
-        store.connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
-    unheard = "UPDATE event_store SET event_type = 'Unheard' WHERE aggregate_id = ANY(%s) AND version = 5"
-    store.connection.execute(unheard, [[unreadable, later]])
-    store.connection.execute("DELETE FROM event_store WHERE aggregate_id = %s AND version = 2", [holed])
-    result = verify(store, ORDER_PROJECTIONS)
-    # What comes after the version that a row claims need not be readable.
-    assert (result.aggregates, result.equal, result.behind, result.differing) == (4, 2, 1, [])
-    assert "Unheard" in result.unreadable[unreadable] and "has no version 2" in result.unreadable[holed]
-    said = eventlib(eventlib_environment, "projections", "verify", "--json")
-    assert said.returncode == 1 and set(json.loads(said.stdout)["unreadable"]) == {str(unreadable), str(holed)}
-    assert f"{holed} cannot be compared" in said.stderr
-    assert reconcile(store, ORDER_PROJECTIONS, later).differing == [] and good not in result.unreadable
-
-
 def test_the_backlog_is_what_is_left(
     store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, other_connection: Connection
 ) -> None:
@@ -662,13 +374,3 @@ def test_the_backlog_is_what_is_left(
     assert (published.unpublished, published.unapplied) == (0, {"order_projections": 6})
     projector.apply(messages_of(kafka))
     assert backlog(other_connection, admin, [ORDER_PROJECTIONS]).left == 0
-
-
-def test_json_of_the_snapshot_column_is_the_state(
-    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector
-) -> None:
-    published(store, relay)
-    projector.apply(messages_of(kafka))
-    (snapshot,) = store.connection.execute("SELECT snapshot::text FROM order_projections").fetchall()[0]
-    assert json.loads(snapshot)["lines"] == {"WIDGET-42": {"quantity": 2, "unit_price_cents": 1499}}
-    assert UUID(json.loads(snapshot)["user_id"]) == USER
