@@ -82,7 +82,8 @@ class Relay:
             pause = POLL_SHORTEST_S if fetched else min(pause * 1.25, POLL_LONGEST_S)
             if fetched < BATCH_ROWS:
                 if self._sender.on_the_way:
-                    self._sender.wait(pause)
+                    heard_lately = time.monotonic() - self._heard_at < LOOK_S
+                    self._sender.wait(POLL_SHORTEST_S if heard_lately and self._sender.has_room else POLL_LONGEST_S)
                 else:
                     stop.wait(pause)
         self.close()
