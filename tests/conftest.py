@@ -71,9 +71,15 @@ def empty_database_url(server_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def store_partitions() -> int:
+    """Of the log in `database_url`."""
+    return STORE_PARTITIONS
+
+
+@pytest.fixture
+def database_url(server_url: str, store_partitions: int) -> Iterator[str]:
     """A database with the schema and no events, dropped after the test."""
-    with scratch_database(server_url, STORE_PARTITIONS) as url:
+    with scratch_database(server_url, store_partitions) as url:
         with connect(url) as connection:
             ensure_tables(connection, PROJECTIONS)
         yield url

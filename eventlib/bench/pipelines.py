@@ -21,10 +21,12 @@ from eventlib.bench.topic import BATCH, bare_relay
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import EventlibError, SettingsError
 from eventlib.orders import ORDER
+from eventlib.orders.order import Order
 from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.outbox.cdc import CONNECTOR, connector_config, hand_over_to_cdc, hand_over_to_relays
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.change_data_capture import database_properties
+from eventlib.projection import Projection
 from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.projector import Projector
 from eventlib.projections.rows import write_rows
@@ -162,6 +164,10 @@ def _visible(at: datetime, recorded_at: Iterable[datetime]) -> list[Visible]:
     return [Visible(at.timestamp(), (at - recorded).total_seconds() * 1000) for recorded in recorded_at]
 
 
+def _projection(work: Work) -> Projection[Order]:
+    return dataclasses.replace(ORDER_PROJECTIONS, aggregate=dataclasses.replace(ORDER, name=work.aggregate_type))
+
+
 def _relay(flag: Flag, send: Pipe, work: Work) -> None:
     stop = _Stop(flag)
     with connect(work.database_url, "eventlib relay") as connection:
@@ -172,7 +178,7 @@ def _relay(flag: Flag, send: Pipe, work: Work) -> None:
 
 def _projector(flag: Flag, send: Pipe, work: Work) -> None:
     stop = _Stop(flag)
-    projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=dataclasses.replace(ORDER, name=work.aggregate_type))
+    projection = _projection(work)
     with connect(work.database_url, "eventlib projector") as connection:
         projector = Projector(connection, work.kafka, work.topic_partitions, projection, _Told(send))
         send.send(None)
@@ -189,7 +195,7 @@ def _bare_relay(flag: Flag, send: Pipe, work: Work) -> None:
 
 def _bare_projector(flag: Flag, send: Pipe, work: Work) -> None:
     stop = _Stop(flag)
-    projection = dataclasses.replace(ORDER_PROJECTIONS, aggregate=dataclasses.replace(ORDER, name=work.aggregate_type))
+    projection = _projection(work)
     states: dict[UUID, Any] = {}
     with connect(work.database_url, "eventlib bench") as connection:
         connection.execute("SET synchronous_commit TO off")

@@ -14,12 +14,10 @@ import pytest
 
 from eventlib.bench.filling import fill
 from eventlib.bench.order_mix import OrderMix
-from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
+from eventlib.orders.projections import ORDER_PROJECTIONS
 from eventlib.projections.reconcile import verify
-from eventlib.projections.tables import ensure_tables
-from eventlib.store.connection import Connection, connect
+from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
-from eventlib.store.scratch_database import scratch_database
 from tests.orders import CART, execute
 from tests.processes import background, eventlib
 from tests.waiting import wait_for
@@ -32,11 +30,8 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    with scratch_database(server_url, PARTITIONS) as url:
-        with connect(url) as connection:
-            ensure_tables(connection, PROJECTIONS)
-        yield url
+def store_partitions() -> int:
+    return PARTITIONS
 
 
 def test_a_large_rebuild_killed_twice_while_orders_are_written(
