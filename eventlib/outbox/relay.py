@@ -103,9 +103,10 @@ class Relay:
         fetched = 1
         while (fetched or self._sender.on_the_way) and not stop:
             self._keep_leases()
+            had_room = self._sender.has_room
             fetched = self._fetch_and_send(stop)
-            if self._take_note(0 if fetched else 0.1, stop):
-                fetched = 1
+            if self._take_note(0 if fetched else 0.1, stop) or not had_room:
+                fetched = 1  # there may be more
             self._forget()
         return self._published - before
 

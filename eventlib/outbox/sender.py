@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -13,8 +14,8 @@ from eventlib.streaming.clients import KafkaAddress, producer
 from eventlib.streaming.messages import outgoing_message
 from eventlib.tracing import record, tracing
 
-MAX_ROWS, MAX_BYTES = 10_000, 64 * 2**20
-"""With so much at Kafka that is not yet forgotten in the outbox, no more is fetched."""
+MAX_ROWS = 10_000
+"""With so many at Kafka that are not yet forgotten in the outbox, no more is fetched."""
 
 ALONE_AT_ONCE = 50
 ALONE_S = 1.0
@@ -55,7 +56,7 @@ class Sender:
         self._log_id = log_id
         self._producer = producer(kafka)
         self._first_failed: dict[str, int] = {}
-        self._bytes = 0
+        self._most_queued = MAX_ROWS
         self._traced: list[tuple[OutboxRow, int]] = []
         self.on_the_way: dict[int, OutboxRow] = {}
         self.acknowledged: list[int] = []
@@ -67,7 +68,7 @@ class Sender:
     @property
     def has_room(self) -> bool:
         """Whether more may be sent."""
-        return len(self.on_the_way) < MAX_ROWS and self._bytes < MAX_BYTES
+        return len(self.on_the_way) < MAX_ROWS and len(self._producer) <= self._most_queued
 
     def send(self, rows: Sequence[OutboxRow]) -> bool:
         """Hand rows to Kafka. Behind one that failed, nothing more of its aggregate is sent.
@@ -94,6 +95,8 @@ class Sender:
     def wait(self, seconds: float) -> None:
         """Take note of what has become of messages; wait for it so long at most."""
         self._poll(seconds)
+        if len(self._producer) <= self._most_queued:
+            self._most_queued = MAX_ROWS
         while self._traced:
             row, began_ns = self._traced.pop()
             record("publish", row.metadata, began_ns, {"aggregate_id": row.aggregate_id, "version": row.version})
@@ -101,8 +104,7 @@ class Sender:
     def forget(self, ids: Iterable[int]) -> None:
         """These rows are no longer in the outbox."""
         for one in ids:
-            if row := self.on_the_way.pop(one, None):
-                self._bytes -= _size(row)
+            self.on_the_way.pop(one, None)
 
     def take_acknowledged(self) -> list[int]:
         """The ids of the rows that may be forgotten in the outbox: what Kafka has, and no row of its aggregate before it
@@ -134,7 +136,7 @@ class Sender:
         self.refused.clear()
         self.failures.clear()
         self.on_the_way.clear()
-        self._bytes = 0
+        self._most_queued = MAX_ROWS
         self.acknowledged.clear()
         self.broken = None
 
@@ -148,26 +150,31 @@ class Sender:
     def _produce(self, row: OutboxRow) -> bool:
         message = outgoing_message(self._log_id, *row[2:])
         self.on_the_way[row.id] = row
-        self._bytes += _size(row)
         try:
             self._producer.produce(
                 message.topic,
                 message.value,
                 message.key,
                 headers=message.headers,  # type: ignore[arg-type]  # a list is a list of wider things
-                on_delivery=self._note(row),
+                on_delivery=functools.partial(self._note, row, time.time_ns() if tracing() else 0),
             )
         except BufferError:
             self.forget([row.id])
-            return False
+            if queued := len(self._producer):
+                self._most_queued = queued // 2  # not one at a time: the rest is fetched again each time
+                return False
+            self._refuse(row, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "it is larger than the queue of the producer"))
         except KafkaException as error:
             self.forget([row.id])
             if not is_of_the_message(error.args[0]):
                 self.broken = error.args[0]
                 return False
-            self._first_failed[row.aggregate_id] = row.id
-            self.refused[row] = error.args[0]
+            self._refuse(row, error.args[0])
         return True
+
+    def _refuse(self, row: OutboxRow, error: KafkaError) -> None:
+        self._first_failed[row.aggregate_id] = row.id
+        self.refused[row] = error
 
     def _flushed(self, seconds: float) -> bool:
         """Wait until it is known of every message what has become of it; whether it is within that time."""
@@ -183,23 +190,13 @@ class Sender:
         except KafkaException as error:  # a fatal one: this producer sends nothing more
             self.broken = error.args[0]
 
-    # Delivery callbacks only take notes: what they raise would surface from poll(), in the midst of other messages.
-    def _note(self, row: OutboxRow) -> Callable[[KafkaError | None, Message], None]:
-        began_ns = time.time_ns() if tracing() else 0
-
-        def on_delivery(error: KafkaError | None, _message: Message) -> None:
-            first_failed = self._first_failed.get(row.aggregate_id, row.id + 1)
-            if error is not None:
-                self._first_failed[row.aggregate_id] = min(row.id, first_failed)
-                self.failures[row.id] = error
-            elif row.id < first_failed:
-                self.acknowledged.append(row.id)
-                self.suspects.discard(row.id)
-                if began_ns:
-                    self._traced.append((row, began_ns))
-
-        return on_delivery
-
-
-def _size(row: OutboxRow) -> int:
-    return len(row.event_data) + len(row.metadata)
+    # It only takes notes: what a delivery callback raises would surface from poll(), in the midst of other messages.
+    def _note(self, row: OutboxRow, began_ns: int, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self.failures[row.id] = error
+            self._first_failed[row.aggregate_id] = min(row.id, self._first_failed.get(row.aggregate_id, row.id))
+        elif row.id < self._first_failed.get(row.aggregate_id, row.id + 1):
+            self.acknowledged.append(row.id)
+            self.suspects.discard(row.id)
+            if began_ns:
+                self._traced.append((row, began_ns))

@@ -72,12 +72,13 @@ class Unpublished:
             until = self._until
             rest = {**wanted, "seen": self._seen, "until": until, "after": self._after}
             found = planned_anew(self._connection, query("outbox_window_rest"), rest).fetchall()
+            rows = list(map(OutboxRow._make, found))
         else:
             xmax, in_progress = parsed_snapshot(self._seen)
             late = {**wanted, "seen_xmax": xmax, "seen_in_progress": in_progress}
             found = planned_anew(self._connection, query("outbox_window"), late).fetchall()
             until = found[0][0]
-        rows = [OutboxRow._make(found_row[1:]) for found_row in found if found_row[1] is not None]
+            rows = [OutboxRow._make(found_row[1:]) for found_row in found if found_row[1] is not None]
         if len(rows) == limit:
             self._until, self._after = until, rows[-1].id
         else:

@@ -15,6 +15,8 @@ from eventlib.errors import ServiceUnavailable, SettingsError
 
 REACH_TIMEOUT_S = 8.0
 REPEAT_AFTER_S = 10.0
+QUEUE_KB = 65_536
+"""What waits for Kafka in a producer takes no more memory than that, unless the user says so."""
 
 C = TypeVar("C")
 
@@ -82,7 +84,7 @@ def producer(address: KafkaAddress) -> Producer:
         Producer,
         {
             # A user's options may tune the client; what the guarantees rest on comes last and cannot be changed.
-            **address.configuration({"linger.ms": 1}),
+            **address.configuration({"linger.ms": 1, "queue.buffering.max.kbytes": QUEUE_KB}),
             "enable.idempotence": True,
             "acks": "all",
             # A message never gives up by itself: one that did would leave a gap, behind which later ones still arrive.

@@ -332,6 +332,12 @@ def test_nor_is_it_planned_badly_on_a_connection_that_somebody_else_has_opened(l
     assert len(partitions(nodes)) <= expected.partitions
 
 
+def test_forgetting_visits_each_row_once_and_not_once_for_each_shard(log: Connection) -> None:
+    nodes = planned(log, "outbox_forget", PLANS["outbox_forget"])
+    (rows,) = (node for node in nodes[0]["Plans"] if node["Parent Relationship"] == "Outer")
+    assert rows.get("Index Name") == "outbox_pkey", nodes
+
+
 def test_a_page_by_position_needs_no_sorting(log: Connection) -> None:
     nodes = planned(log, "window_by_position", PLANS["window_by_position"])
     assert not [node for node in nodes if "Sort" in node["Node Type"]]

@@ -210,5 +210,5 @@ def test_only_what_stands_before_every_failure_of_its_aggregate_may_be_forgotten
     first, second, third, *_ = Unpublished(store.connection).page(range(64), 100)
     refused = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
     for row, error in ((third, refused), (first, refused), (second, None)):
-        sender._note(row)(error, None)  # type: ignore[arg-type]
+        sender._note(row, 0, error, None)  # type: ignore[arg-type]
     assert sender.take_acknowledged() == []
