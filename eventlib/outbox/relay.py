@@ -17,6 +17,7 @@ from eventlib.outbox.unpublished import OutboxRow, Unpublished
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
+from eventlib.store.number_array import array_text
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import ensure_topic, topic_of
@@ -198,10 +199,14 @@ class Relay:
         ids = self._sender.take_acknowledged()
         if ids:
             self._heard_at = self._forgot_at
-            epochs = self._leases.epochs
-            mine = {"relay": self._leases.relay, "shards": list(epochs), "epochs": list(epochs.values())}
-            as_text = f"{{{','.join(map(str, ids))}}}"  # psycopg takes a while to write a long array
-            forgotten = self._connection.execute(query("outbox_forget"), {**mine, "ids": as_text})
+            mine = self._leases.epochs
+            parameters = {
+                "relay": self._leases.relay,
+                "shards": array_text(mine.keys()),
+                "epochs": array_text(mine.values()),
+                "ids": array_text(ids),
+            }
+            forgotten = self._connection.execute(query("outbox_forget"), parameters)
             self._published += forgotten.rowcount
             self._sender.forget(ids)
             self._trouble_s = TROUBLE_SHORTEST_S

@@ -14,10 +14,14 @@ from uuid import UUID
 
 from eventlib.store.connection import Connection, planned_anew
 from eventlib.store.global_read import parsed_snapshot
+from eventlib.store.number_array import array_text
 from eventlib.store.queries import query
 
 _BEGINNING = "1:1:"
 """A moment before every transaction."""
+
+SETTINGS = ("SET enable_seqscan TO off", "SET max_parallel_workers_per_gather TO 0")
+"""With which a window is planned once for any moment: what the planner takes the table for at that time must not matter."""
 
 
 class OutboxRow(NamedTuple):
@@ -41,12 +45,15 @@ class Unpublished:
     """The unpublished rows of some shards, each handed out once, of each aggregate in order."""
 
     def __init__(self, connection: Connection) -> None:
+        for setting in SETTINGS:
+            connection.execute(setting)
         self._connection = connection
         self._seen = _BEGINNING
         self._until: str | None = None
         self._after = 0
         self._idle = False
-        self._shards: frozenset[int] = frozenset()
+        self._shards: Collection[int] = ()
+        self._shards_text = "{}"
 
     def look_at_all(self) -> None:
         """Hand out every row again that is still there."""
@@ -60,12 +67,13 @@ class Unpublished:
             limit: rows at most.
             due: of the aggregates that are held back those that are let through.
         """
-        if not self._shards.issuperset(shards):
-            self.look_at_all()
-        self._shards = frozenset(shards)
+        if shards != self._shards:
+            if not set(shards).issubset(self._shards):
+                self.look_at_all()
+            self._shards, self._shards_text = shards, array_text(shards)
         if self._idle and self._moment() == self._seen:
             return []
-        wanted = {"shards": list(shards), "limit": limit, "due": list(due)}
+        wanted = {"shards": self._shards_text, "limit": limit, "due": list(due)}
         if self._until is None and self._seen == _BEGINNING:
             self._until, self._after = self._moment(), 0
         if self._until is not None:
@@ -76,7 +84,7 @@ class Unpublished:
         else:
             xmax, in_progress = parsed_snapshot(self._seen)
             late = {**wanted, "seen_xmax": xmax, "seen_in_progress": in_progress}
-            found = planned_anew(self._connection, query("outbox_window"), late).fetchall()
+            found = self._connection.execute(query("outbox_window"), late).fetchall()
             until = found[0][0]
             rows = [OutboxRow._make(found_row[1:]) for found_row in found if found_row[1] is not None]
         if len(rows) == limit:

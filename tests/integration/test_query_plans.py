@@ -13,12 +13,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from eventlib.orders.commands import PlaceOrder
 from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.outbox.unpublished import SETTINGS
 from eventlib.projections.statements import statement
 from eventlib.resources import resource
 from eventlib.store.connection import Connection, connect
+from eventlib.store.event_store import Store
 from eventlib.store.queries import query
 from eventlib.store.scratch_database import scratch_database
+from tests.orders import USER, execute
 
 PARTITIONS = 16
 STREAMS, LONGEST = 2_000, 800
@@ -45,6 +49,7 @@ class Plan:
         partitions: of the log that it looks into, at most, however often.
         sequential: tables that it may read from end to end, since it wants all of them.
         anew: it is planned for its very parameters each time (`planned_anew`), else once for any.
+        settings: those of the connection that executes it.
         by_owner: the owner of the schema executes it, else the application's role.
     """
 
@@ -53,6 +58,7 @@ class Plan:
     partitions: int = PARTITIONS
     sequential: set[str] = field(default_factory=set)
     anew: bool = False
+    settings: tuple[str, ...] = ()
     by_owner: bool = False
 
 
@@ -127,7 +133,7 @@ PLANS = {
     "projection_row": Plan({"key": ORDER_ID, "projection": "order_projections"}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_write": Plan({"rows": "[]"}),
-    "outbox_window": Plan({**UNSEEN, **OWN}, {OUTBOX_TRANSACTION}, anew=True),
+    "outbox_window": Plan({**UNSEEN, **OWN}, {OUTBOX_TRANSACTION, "outbox_held_pkey"}, settings=SETTINGS),
     "outbox_window_rest": Plan(
         {**OWN, "seen": "1:1:", "after": 99_000, "until": "99999999:99999999:"}, {"outbox_pkey"}, anew=True
     ),
@@ -260,6 +266,16 @@ def planned(connection: Connection, name: str, expected: Plan) -> list[dict[str,
     """The nodes of the plan of a statement, as the library executes it: prepared and planned once, or planned anew; by the
     role that executes it, which has to be allowed to."""
     connection.execute("SET ROLE NONE" if expected.by_owner else "SET ROLE eventlib_application")
+    for setting in expected.settings:
+        connection.execute(setting)
+    try:
+        return _planned(connection, name, expected)
+    finally:
+        for setting in expected.settings:
+            connection.execute(f"RESET {setting.split()[1]}")
+
+
+def _planned(connection: Connection, name: str, expected: Plan) -> list[dict[str, Any]]:
     if expected.anew:
         cursor = psycopg.ClientCursor(connection)
         found = cursor.execute(f"EXPLAIN (FORMAT JSON) {text_of(name)}", expected.parameters).fetchall()
@@ -336,6 +352,29 @@ def test_forgetting_visits_each_row_once_and_not_once_for_each_shard(log: Connec
     nodes = planned(log, "outbox_forget", PLANS["outbox_forget"])
     (rows,) = (node for node in nodes[0]["Plans"] if node["Parent Relationship"] == "Outer")
     assert rows.get("Index Name") == "outbox_pkey", nodes
+
+
+@pytest.mark.parametrize("known", ["nothing", "an empty table", "a full table", "a table that was emptied"])
+def test_new_rows_are_found_by_their_transactions_whatever_the_planner_takes_the_outbox_for(
+    server_url: str, known: str
+) -> None:
+    with scratch_database(server_url, 1) as url, connect(url) as connection:
+        if known == "an empty table":
+            connection.execute("VACUUM ANALYZE outbox")
+        elif known != "nothing":
+            execute(Store(connection), ORDER_ID, PlaceOrder(USER, "EUR"))
+            connection.execute(
+                "INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, "
+                "schema_version, position, created_at) SELECT gen_random_uuid(), gen_random_uuid(), aggregate_type, event_type, "
+                "event_data, metadata, version, schema_version, position, created_at FROM outbox, generate_series(1, 20000)"
+            )
+            if known == "a table that was emptied":
+                connection.execute("DELETE FROM outbox")
+            connection.execute("VACUUM ANALYZE outbox")
+        nodes = planned(connection, "outbox_window", PLANS["outbox_window"])
+    assert indexes(nodes) == {OUTBOX_TRANSACTION, "outbox_held_pkey"}, nodes
+    assert not read_from_end_to_end(nodes)
+    assert not [node for node in nodes if "Gather" in node["Node Type"]]
 
 
 def test_a_page_by_position_needs_no_sorting(log: Connection) -> None:
