@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,8 +20,8 @@ from eventlib.errors import EventlibError, ProjectionError
 from eventlib.events import Event, Recorded
 from eventlib.projection import Projection, Row, S
 from eventlib.projections.parking import Poison, park
-from eventlib.projections.rows import REFUSALS, decoded_state, read_states, write_rows
-from eventlib.projections.tables import gate
+from eventlib.projections.rows import REFUSALS, decoded_state, write_rows
+from eventlib.projections.tables import read_gate
 from eventlib.store.event_store import Store
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,10 @@ class _Candidate:
     if_refused: Poison
 
 
+class RowRefused(Exception):
+    """The table refuses a row, and the transaction is over."""
+
+
 class _CannotTake(Exception):
     """An event cannot be taken; what was folded before it can be kept."""
 
@@ -84,7 +89,9 @@ class _CannotTake(Exception):
         self.poison = poison
 
 
-def apply_events(store: Store, projection: Projection[Any], events: Iterable[I]) -> Applied[I]:
+def apply_events(
+    store: Store, projection: Projection[Any], events: Iterable[I], *, savepoints: bool = True
+) -> Applied[I]:
     """Fold events and write the rows; to be called in a transaction.
 
     Behind the version gate a known version is a duplicate, the next is folded, and what is missing before a later one is
@@ -92,36 +99,37 @@ def apply_events(store: Store, projection: Projection[Any], events: Iterable[I])
 
     Args:
         events: of each aggregate in order, perhaps repeated, perhaps with gaps.
+        savepoints: whether to find which row the table refuses, and to go on without it. That takes two more statements.
 
     Raises:
+        RowRefused: the table refuses a row, and there are no savepoints.
         TableNotReady: the table is another version's.
         ProjectionError: an event is ahead of the log.
     """
     by_aggregate: dict[UUID, list[I]] = defaultdict(list)
     for event in events:
         by_aggregate[event.aggregate_id].append(event)
-    application: _Application[Any, I] = _Application(store, projection)
+    application: _Application[Any, I] = _Application(store, projection, savepoints)
     return application.apply(by_aggregate)
 
 
 class _Application(Generic[S, I]):
-    def __init__(self, store: Store, projection: Projection[S]) -> None:
+    def __init__(self, store: Store, projection: Projection[S], savepoints: bool) -> None:
         self._store = store
         self._connection = store.connection
         self._projection = projection
+        self._savepoints = savepoints
 
     def apply(self, by_aggregate: dict[UUID, list[I]]) -> Applied[I]:
-        # The states first: whoever has read the table keeps it from being changed for another one until the end.
-        present = read_states(self._connection, self._projection, by_aggregate)
-        generation, behind = gate(self._connection, self._projection, by_aggregate)
+        gate = read_gate(self._connection, self._projection, by_aggregate)
         candidates: list[_Candidate] = []
         poison: dict[UUID, Poison] = {}
         news: dict[UUID, list[I]] = {}
         late: dict[UUID, list[tuple[I, datetime]]] = {}
         for aggregate_id, events in by_aggregate.items():
-            if aggregate_id in behind:
+            if aggregate_id in gate.behind:
                 continue
-            before, encoded = present.get(aggregate_id, (0, None))
+            before, encoded = gate.present.get(aggregate_id, (0, None))
             new = [event for event in events if event.version > before]
             if not new:
                 continue
@@ -153,16 +161,18 @@ class _Application(Generic[S, I]):
             [event for aggregate_id in written for event in news[aggregate_id]],
             [one for aggregate_id in written for one in late[aggregate_id]],
             found,
-            generation,
+            gate.generation,
         )
 
     def _write(self, candidates: Sequence[_Candidate]) -> list[Poison]:
         """Write all rows in one statement; when the table refuses one, each by itself, to find which."""
         try:
-            with self._connection.transaction():
+            with self._connection.transaction() if self._savepoints else nullcontext():
                 write_rows(self._connection, self._projection, [one.row for one in candidates])
             return []
         except (*REFUSALS, TypeError, ValueError) as error:
+            if not self._savepoints:
+                raise RowRefused from error
             if len(candidates) == 1:
                 return [
                     msgspec.structs.replace(one.if_refused, error=f"the table refuses its row: {str(error).strip()}")

@@ -17,8 +17,8 @@ import psycopg
 from eventlib.codec import storable
 from eventlib.errors import EventlibError
 from eventlib.projection import Projection, S
-from eventlib.projections.rows import REFUSALS, decoded_state, read_states, write_rows
-from eventlib.projections.tables import gate
+from eventlib.projections.rows import REFUSALS, decoded_state, write_rows
+from eventlib.projections.tables import read_gate
 from eventlib.store.connection import Connection
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
@@ -101,9 +101,8 @@ class _ReplayFailed(Exception):
 def _replay(store: Store, projection: Projection[Any], entry: Parked) -> Replayed:
     connection, aggregate_id = store.connection, entry.aggregate_id
     with connection.transaction():
-        # The table first: whoever has read it keeps it from being changed for another one until the end.
-        before, encoded = read_states(connection, projection, [aggregate_id]).get(aggregate_id, (0, None))
-        gate(connection, projection, ())
+        gate = read_gate(connection, projection, [aggregate_id], skip_parked=False)
+        before, encoded = gate.present.get(aggregate_id, (0, None))
         try:
             with connection.transaction():
                 forgotten = {"projection": projection.name, "aggregate_id": aggregate_id}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic
 
 import psycopg
 from confluent_kafka import Consumer, Message
 
 from eventlib.projection import Projection, S
-from eventlib.projections.applying import apply_events
+from eventlib.projections.applying import Applied, RowRefused, apply_events
 from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.tables import check_table
 from eventlib.projections.topic_reader import Batch, TopicReader
@@ -19,6 +20,7 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, again, keep_nobody_waiting
 from eventlib.store.event_store import Store
 from eventlib.streaming.clients import KafkaAddress
+from eventlib.streaming.messages import IncomingEvent
 from eventlib.tracing import record, tracing
 
 BATCH_MESSAGES = 2000
@@ -114,14 +116,12 @@ class Projector(Generic[S]):
     def _flush(self) -> None:
         self._lag.flush(self._connection)
 
-    @again
     def _apply(self, batch: Batch) -> None:
         name, began_ns = self._projection.name, time.time_ns()
-        with self._connection.transaction():
-            applied = apply_events(self._store, self._projection, batch.events)
-            if self._generation not in (None, applied.generation):
-                raise _TableChanged
-            visible_at = self._reader.record(batch.next_offsets, batch.unreadable)
+        try:
+            applied, visible_at = self._write(batch, savepoints=False)
+        except RowRefused:
+            applied, visible_at = self._write(batch, savepoints=True)
         if visible_at is not None:
             written = [(event.partition, event.recorded_at) for event in applied.visible]
             self._lag.add(visible_at, written + [(event.partition, at) for event, at in applied.late])
@@ -133,3 +133,12 @@ class Projector(Generic[S]):
             log.error("%s: %s is parked at version %d: %s", name, one.aggregate_id, one.version, one.error)
         for message in batch.unreadable:
             log.error("%s: skipped: %s", name, message.error)
+
+    @again
+    def _write(self, batch: Batch, savepoints: bool) -> tuple[Applied[IncomingEvent], datetime | None]:
+        """Apply a batch; also when that became visible, if it has."""
+        with self._connection.transaction():
+            applied = apply_events(self._store, self._projection, batch.events, savepoints=savepoints)
+            if self._generation not in (None, applied.generation):
+                raise _TableChanged
+            return applied, self._reader.record(batch.next_offsets, batch.unreadable)

@@ -1,10 +1,9 @@
-"""Reading and writing rows of a projection's table."""
+"""The rows of a projection's table: their states decoded, and how they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -17,14 +16,6 @@ from eventlib.store.connection import Connection
 
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 """What the database says of a row that it will never take; the last of one that is too large for an index."""
-
-
-def read_states(
-    connection: Connection, projection: Projection[Any], aggregate_ids: Collection[UUID]
-) -> dict[UUID, tuple[int, str]]:
-    """The version and the encoded state of those of some aggregates that have a row."""
-    found = connection.execute(statement("projection_read", projection), {"keys": list(aggregate_ids)})
-    return {key: (version, state) for key, version, state in found}
 
 
 def decoded_state(projection: Projection[S], encoded: str | None) -> S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,23 +82,41 @@ def check_table(connection: Connection, projection: Projection[Any]) -> Projecti
     return table
 
 
-def gate(
-    connection: Connection, projection: Projection[Any], aggregate_ids: Collection[UUID]
-) -> tuple[int, Collection[UUID]]:
-    """The generation of the table, and those of some aggregates that were left behind.
+@dataclass(frozen=True)
+class Gate:
+    """What decides about events for a projection.
 
-    To be asked in a transaction that has read the table already, which keeps it from being changed for another one.
+    Attributes:
+        generation: of the table.
+        behind: those of the aggregates that were left behind.
+        present: the version and the encoded state of those that have a row.
+    """
+
+    generation: int
+    behind: Collection[UUID]
+    present: Mapping[UUID, tuple[int, str]]
+
+
+def read_gate(
+    connection: Connection, projection: Projection[Any], aggregate_ids: Collection[UUID], *, skip_parked: bool = True
+) -> Gate:
+    """What decides about events of some aggregates; to be asked in the transaction that applies them.
+
+    Args:
+        skip_parked: whether to see which were left behind, and to keep them so until the end of the transaction.
 
     Raises:
         TableNotReady: there is no table, or another version has made it.
     """
-    parameters = {"projection": projection.name, "keys": list(aggregate_ids)}
-    row = connection.execute(query("projection_gate"), parameters).fetchone()
-    if row is None:
+    keys = list(aggregate_ids)
+    parameters = {"projection": projection.name, "keys": keys, "parkable": keys if skip_parked else []}
+    rows = connection.execute(statement("projection_gate", projection), parameters).fetchall()
+    if not rows:
         raise _without_table(projection)
-    version, generation, behind = row
+    version, generation, behind, *_ = rows[0]
     _check_version(projection, version)
-    return generation, set(behind)
+    present = {key: (known, state) for *_, key, known, state in rows if key is not None}
+    return Gate(generation, set(behind), present)
 
 
 def _check_version(projection: Projection[Any], version: int) -> None:

@@ -129,7 +129,9 @@ PLANS = {
     "snapshots_read": Plan(
         {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
     ),
-    "projection_read": Plan({"keys": TEN}, {"order_projections_pkey"}),
+    "projection_gate": Plan(
+        {"projection": "order_projections", "keys": TEN, "parkable": TEN}, {"order_projections_pkey"}
+    ),
     "projection_row": Plan({"key": ORDER_ID, "projection": "order_projections"}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
     "projection_write": Plan({"rows": "[]"}),
@@ -197,7 +199,7 @@ SMALL = {
     "outbox_snapshot", "publisher_set", "relay_shards_owned",
     "lag_write", "build_advance", "build_begin", "build_forget", "build_part_begin", "build_part_end", "build_parts",
     "build_read", "partition_sizes", "predecessor_read", "predecessor_write", "projection_drop", "projection_forget",
-    "projection_gate", "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
+    "projection_index_names", "projection_indexes", "projection_columns", "projection_copy",
     "projection_load", "projection_rename",
     "projection_dependents", "projection_key", "projection_rights", "projection_set_aside",
     "projection_table_rename",
@@ -364,9 +366,13 @@ def test_new_rows_are_found_by_their_transactions_whatever_the_planner_takes_the
         elif known != "nothing":
             execute(Store(connection), ORDER_ID, PlaceOrder(USER, "EUR"))
             connection.execute(
-                "INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version, "
-                "schema_version, position, created_at) SELECT gen_random_uuid(), gen_random_uuid(), aggregate_type, event_type, "
-                "event_data, metadata, version, schema_version, position, created_at FROM outbox, generate_series(1, 20000)"
+                """
+                INSERT INTO outbox (event_id, aggregate_id, aggregate_type, event_type, event_data, metadata, version,
+                                    schema_version, position, created_at)
+                SELECT gen_random_uuid(), gen_random_uuid(), aggregate_type, event_type, event_data, metadata, version,
+                       schema_version, position, created_at
+                FROM outbox, generate_series(1, 20000)
+                """
             )
             if known == "a table that was emptied":
                 connection.execute("DELETE FROM outbox")

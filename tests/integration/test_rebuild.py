@@ -29,7 +29,7 @@ from eventlib.projections.rebuild.loading import load_part
 from eventlib.projections.rebuild.rebuilding import place_of
 from eventlib.projections.reconcile import verify
 from eventlib.projections.rows import write_rows
-from eventlib.projections.tables import check_table, pause, table_of
+from eventlib.projections.tables import Gate, check_table, pause, read_gate, table_of
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.scan import partitions
@@ -112,6 +112,31 @@ def test_readers_see_the_old_rows_or_the_new_ones(store: Store, database_url: st
     done.set()
     reader.join()
     assert seen == {1, 200}
+
+
+@pytest.mark.parametrize("asked_before", [0, 10], ids=["not planned yet", "planned already"])
+def test_who_waits_for_a_table_that_is_being_replaced_hears_only_of_the_other(
+    store: Store, database_url: str, asked_before: int
+) -> None:
+    (order_id,) = ordered(store, 1)
+    with connect(database_url) as one, connect(database_url) as other:
+        write_rows(one, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(order_id, Order(currency="EUR"), 1)])
+        for _ in range(asked_before):
+            read_gate(other, ORDER_PROJECTIONS, [order_id])
+        found: list[Gate] = []
+        asking = threading.Thread(target=lambda: found.append(read_gate(other, ORDER_PROJECTIONS, [order_id])))
+        with one.transaction():
+            one.execute("ALTER TABLE order_projections RENAME TO order_projections_old")
+            one.execute("CREATE TABLE order_projections (LIKE order_projections_old INCLUDING INDEXES)")
+            asking.start()
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            wait_for(lambda: one.execute(waiting, [other.info.backend_pid]).fetchall() == [(1,)])
+            write_rows(one, ORDER_PROJECTIONS, [ORDER_PROJECTIONS.row_of(order_id, Order(currency="USD"), 2)])
+            one.execute("UPDATE projections SET generation = generation + 1 WHERE projection = 'order_projections'")
+        asking.join()
+    (gate,) = found
+    version, state = gate.present[order_id]
+    assert (gate.generation, version) == (2, 2) and "USD" in state
 
 
 def test_a_projector_goes_on_meanwhile_and_afterwards(
