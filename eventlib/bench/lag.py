@@ -99,10 +99,8 @@ def bench_lag(
     for number in range(rounds if outage else 0):
         with _own_broker() as broker:
             for pipeline in recoveries if number % 2 == 0 else reversed(recoveries):
-                with _work(database_url, KafkaAddress(broker.bootstrap), store_partitions, topic_partitions) as (
-                    work,
-                    connection,
-                ):
+                address = KafkaAddress(broker.bootstrap)
+                with _work(database_url, address, store_partitions, topic_partitions, keep=True) as (work, connection):
                     recoveries[pipeline].append(_recovery(pipeline, work, connection, broker, rate, outage, advance))
     results = _measurements(lags[Pipeline.OWN], lags[Pipeline.BARE])
     if cdc:
@@ -161,12 +159,12 @@ def _quantile(lags: list[float], part: float) -> float:
 
 @contextmanager
 def _work(
-    database_url: str, kafka: KafkaAddress, store_partitions: int, topic_partitions: int
+    database_url: str, kafka: KafkaAddress, store_partitions: int, topic_partitions: int, keep: bool = False
 ) -> Iterator[tuple[Work, Connection]]:
     with (
         scratch_database(database_url, store_partitions) as scratch,
         connect(scratch, "eventlib bench") as connection,
-        bench_aggregate(kafka, topic_partitions) as aggregate,
+        bench_aggregate(kafka, topic_partitions, keep) as aggregate,
     ):
         ensure_tables(connection, [ORDER_PROJECTIONS])
         yield Work(scratch, kafka, aggregate.name, topic_partitions), connection

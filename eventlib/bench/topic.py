@@ -63,17 +63,22 @@ def backlog(
 
 
 @contextmanager
-def bench_aggregate(kafka: KafkaAddress, partitions: int) -> Iterator[Aggregate[Any, Any]]:
-    """Orders under another name, whose topic nobody else reads; every topic named for it is deleted at the end."""
+def bench_aggregate(kafka: KafkaAddress, partitions: int, keep: bool = False) -> Iterator[Aggregate[Any, Any]]:
+    """Orders under another name, whose topic nobody else reads.
+
+    Args:
+        keep: whether to leave its topics to a broker that goes away itself; else every topic named for it is deleted.
+    """
     aggregate = dataclasses.replace(ORDER, name=f"bench-{uuid4().hex[:12]}")
     admin = reach(kafka)
     ensure_topic(admin, topic_of(aggregate.name), partitions)
     try:
         yield aggregate
     finally:
-        made = [topic for topic in admin.list_topics(timeout=15).topics if aggregate.name in topic]
-        for deleted in admin.delete_topics(made, operation_timeout=15).values():
-            deleted.result()
+        if not keep:
+            made = [topic for topic in admin.list_topics(timeout=15).topics if aggregate.name in topic]
+            for deleted in admin.delete_topics(made, operation_timeout=15).values():
+                deleted.result()
 
 
 def bare_relay(

@@ -32,7 +32,7 @@ from tests.processes import background
 from tests.running import running
 from tests.waiting import wait_for
 
-SHORT_LEASE_S = 0.5
+SHORT_LEASE_S = 1.0
 
 
 def unpublished(store: Store) -> int:
