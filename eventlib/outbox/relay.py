@@ -15,9 +15,9 @@ from eventlib.outbox.leases import LEASE_S, Leases
 from eventlib.outbox.sender import Sender, is_of_the_message
 from eventlib.outbox.unpublished import OutboxRow, Unpublished
 from eventlib.stopping import Stop
+from eventlib.store.array_text import array_text
 from eventlib.store.connection import Connection
 from eventlib.store.log_identity import log_id
-from eventlib.store.number_array import array_text
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import ensure_topic, topic_of

@@ -12,9 +12,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
+from eventlib.store.array_text import array_text
 from eventlib.store.connection import Connection, planned_anew
 from eventlib.store.global_read import parsed_snapshot
-from eventlib.store.number_array import array_text
 from eventlib.store.queries import query
 
 _BEGINNING = "1:1:"

@@ -13,6 +13,7 @@ from psycopg import sql
 from eventlib.errors import TableNotReady
 from eventlib.projection import Projection
 from eventlib.projections.statements import statement
+from eventlib.store.array_text import array_text
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
 
@@ -108,8 +109,7 @@ def read_gate(
     Raises:
         TableNotReady: there is no table, or another version has made it.
     """
-    keys = list(aggregate_ids)
-    parameters = {"projection": projection.name, "keys": keys, "parkable": keys if skip_parked else []}
+    parameters = {"projection": projection.name, "keys": array_text(aggregate_ids), "skip_parked": skip_parked}
     rows = connection.execute(statement("projection_gate", projection), parameters).fetchall()
     if not rows:
         raise _without_table(projection)

@@ -6,7 +6,8 @@ SELECT known.version, known.generation, known.behind, present.{key}, present.las
 FROM (
     SELECT version, generation,
            ARRAY(SELECT aggregate_id FROM dead_events
-                 WHERE dead_events.projection = %(projection)s AND aggregate_id = ANY(%(parkable)s::uuid[]) FOR SHARE) AS behind
+                 WHERE %(skip_parked)s AND dead_events.projection = %(projection)s AND aggregate_id = ANY(%(keys)s::uuid[])
+                 FOR SHARE) AS behind
     FROM projections
     WHERE projection = %(projection)s
 ) AS known

@@ -130,7 +130,7 @@ PLANS = {
         {"aggregate_type": "order", "after_id": ORDER_ID, "after_version": 9, "limit": 500}, {SNAPSHOT}
     ),
     "projection_gate": Plan(
-        {"projection": "order_projections", "keys": TEN, "parkable": TEN}, {"order_projections_pkey"}
+        {"projection": "order_projections", "keys": TEN, "skip_parked": True}, {"order_projections_pkey"}
     ),
     "projection_row": Plan({"key": ORDER_ID, "projection": "order_projections"}, {"order_projections_pkey"}),
     "projection_rows": Plan({"keys": TEN}, {"order_projections_pkey"}),
