@@ -20,6 +20,7 @@ from uuid import UUID
 from eventlib.bench.topic import BATCH, bare_relay
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import EventlibError, SettingsError
+from eventlib.garbage_collection import collect_less_often
 from eventlib.orders import ORDER
 from eventlib.orders.order import Order
 from eventlib.orders.projections import ORDER_PROJECTIONS
@@ -143,6 +144,7 @@ class _Stop(Stop):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=self._watch, args=(flag,), daemon=True).start()
         end_with_parent()
+        collect_less_often()
 
     def _watch(self, flag: Flag) -> None:
         flag.wait()

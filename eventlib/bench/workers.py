@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeVar
 
+from eventlib.garbage_collection import collect_less_often
 from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 
@@ -95,6 +96,7 @@ def _begin(url: str, barrier: Barrier) -> None:
     # A terminal interrupts everybody at once; who started the workers says when they end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    collect_less_often()
     _mine.update(connection=connect(url, "eventlib bench worker"), barrier=barrier)
 
 

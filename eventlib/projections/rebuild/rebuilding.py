@@ -27,6 +27,7 @@ from typing import Any
 import psycopg
 
 from eventlib.errors import ProjectionError
+from eventlib.garbage_collection import collect_less_often
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked_counts
 from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn, with_table
@@ -257,6 +258,7 @@ def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchroni
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
+    collect_less_often()
     module, attribute = place
     projection = with_table(getattr(importlib.import_module(module), attribute), name)
     _mine.update(
