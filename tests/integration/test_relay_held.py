@@ -96,6 +96,23 @@ def test_a_message_that_kafka_refuses_holds_back_its_own_aggregate_only(
     assert store.connection.execute("SELECT FROM outbox_held").fetchall() == []
 
 
+def test_a_message_that_is_larger_than_the_queue_is_held_back_and_the_others_take_turns_in_it(
+    store: Store, other_connection: Connection, kafka: KafkaAddress
+) -> None:
+    narrow = KafkaAddress(kafka.bootstrap, {"queue.buffering.max.kbytes": "2"})
+    stuck, *healthy = (uuid4() for _ in range(4))
+    for order_id in (stuck, *healthy):
+        execute(store, order_id, *CART)
+    enlarge(store, stuck, 2)
+    Relay(other_connection, narrow, TOPIC_PARTITIONS).publish_batch()
+    assert held_ids(store) == waiting(store) == {stuck}
+    published = versions_of(messages_of(kafka))
+    assert published.pop(str(stuck)) == [1]
+    assert published == {str(order_id): [1, 2, 3, 4, 5, 6] for order_id in healthy}
+    ((reason,),) = store.connection.execute("SELECT reason FROM outbox_held").fetchall()
+    assert "larger than the queue of the producer" in reason
+
+
 def test_a_parked_aggregate_waits_and_the_others_do_not(store: Store, relay: Relay, kafka: KafkaAddress) -> None:
     parked, other = uuid4(), uuid4()
     held.park(store.connection, parked, "asked to by an operator")
