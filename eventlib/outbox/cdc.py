@@ -134,6 +134,7 @@ def connector_config(log: UUID, slot: str, database: dict[str, str], topic_parti
         # A producer that keeps order through its own retries, and gives up as late as a relay's.
         "producer.override.acks": "all",
         "producer.override.enable.idempotence": "true",
+        "producer.override.max.in.flight.requests.per.connection": "1",
         "producer.override.delivery.timeout.ms": "2147483647",
         "producer.override.linger.ms": "1",
         "transforms": "heartbeats,outbox,drop," + ",".join(constants),

@@ -55,7 +55,6 @@ class Relay:
         self._connection = connection
         self._topic_partitions = topic_partitions
         self._admin = reach(kafka)
-        self._topics: set[str] = set()
         self._due: frozenset[UUID] = frozenset()
         self._heard_at = self._listened_at = time.monotonic()
         self._sender = Sender(kafka, log_id(connection))
@@ -182,9 +181,8 @@ class Relay:
             return 0
         rows = self._unpublished.page(self._leases.publishable, BATCH_ROWS, self._due)
         try:
-            for topic in {topic_of(row.aggregate_type) for row in rows} - self._topics:
-                ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
-                self._topics.add(topic)
+            for topic in {topic_of(row.aggregate_type) for row in rows} - self._sender.partitions.keys():
+                self._sender.partitions[topic] = ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
         except ServiceUnavailable as error:
             self._unpublished.look_at_all()
             self._rest(str(error), stop)

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from eventlib.outbox.first_contact import FirstContact
 from eventlib.outbox.unpublished import OutboxRow
 from eventlib.streaming.clients import KafkaAddress, producer
 from eventlib.streaming.messages import outgoing_message
+from eventlib.streaming.topics import topic_of
 from eventlib.tracing import record, tracing
 
 MAX_ROWS = 10_000
@@ -49,6 +51,7 @@ class Sender:
         broken: why nothing more can be sent; then, too.
         suspects: the ids of rows that Kafka has refused together with others. Each of them is sent alone, which shows whose
             fault it was: the broker judges a whole batch.
+        partitions: how many each topic has, said by whoever made sure of it.
     """
 
     def __init__(self, kafka: KafkaAddress, log_id: UUID) -> None:
@@ -64,6 +67,8 @@ class Sender:
         self.failures: dict[int, KafkaError] = {}
         self.broken: KafkaError | None = None
         self.suspects: set[int] = set()
+        self.partitions: dict[str, int] = {}
+        self._first_contact = FirstContact(self.partitions)
 
     @property
     def has_room(self) -> bool:
@@ -80,6 +85,9 @@ class Sender:
             return False  # nothing goes out beside one that is to be alone
         alone = 0
         for row in rows:
+            waits = self._first_contact.must_wait(topic_of(row.aggregate_type), row.aggregate_id)
+            if waits and not self._flushed(ALONE_S):
+                return False
             if row.aggregate_id in self._first_failed:
                 continue
             if self.broken is not None or alone == ALONE_AT_ONCE:
@@ -128,6 +136,7 @@ class Sender:
         """
         self.settle()
         self._producer = producer(self._kafka)
+        self._first_contact = FirstContact(self.partitions)
         self.forget_all()
 
     def forget_all(self) -> None:
@@ -158,6 +167,7 @@ class Sender:
                 headers=message.headers,  # type: ignore[arg-type]  # a list is a list of wider things
                 on_delivery=functools.partial(self._note, row, time.time_ns() if tracing() else 0),
             )
+            self._first_contact.sent(message.topic, row.aggregate_id)
         except BufferError:
             self.forget([row.id])
             if queued := len(self._producer):
@@ -191,11 +201,16 @@ class Sender:
             self.broken = error.args[0]
 
     # It only takes notes: what a delivery callback raises would surface from poll(), in the midst of other messages.
-    def _note(self, row: OutboxRow, began_ns: int, error: KafkaError | None, _message: Message) -> None:
+    def _note(self, row: OutboxRow, began_ns: int, error: KafkaError | None, message: Message) -> None:
+        if error is None and message.offset() is None:
+            error = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "acknowledged only because a later message was")
         if error is not None:
             self.failures[row.id] = error
             self._first_failed[row.aggregate_id] = min(row.id, self._first_failed.get(row.aggregate_id, row.id))
         elif row.id < self._first_failed.get(row.aggregate_id, row.id + 1):
+            partition = message.partition()
+            if partition is not None:
+                self._first_contact.acknowledged(topic_of(row.aggregate_type), partition, row.aggregate_id)
             self.acknowledged.append(row.id)
             self.suspects.discard(row.id)
             if began_ns:

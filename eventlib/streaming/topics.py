@@ -32,17 +32,20 @@ def topic_of(aggregate_type: str) -> str:
     return f"{aggregate_type}.events"
 
 
-def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> None:
+def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> int:
     """Create the topic unless it exists; an existing one keeps its partitions. Its messages are kept for ever.
 
     Args:
         timeout_s: for how long to wait for an answer, in seconds.
 
+    Returns:
+        How many partitions it has.
+
     Raises:
         ServiceUnavailable: the broker refuses, or does not answer.
     """
-    if _exists(admin, topic, timeout_s):  # asked first: who may use a topic may perhaps not create one
-        return
+    if found := _partitions_of(admin, topic, timeout_s):  # asked first: who may use a topic may perhaps not create one
+        return found
     # -1 is the broker's own default replication factor.
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
     try:
@@ -50,6 +53,8 @@ def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: flo
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise ServiceUnavailable(f"topic {topic} cannot be created: {error.args[0].str()}") from None
+        return _partitions_of(admin, topic, timeout_s)
+    return partitions
 
 
 def topic_id(admin: AdminClient, topic: str) -> str:
@@ -99,9 +104,9 @@ def end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
         raise ServiceUnavailable(f"the end of topic {topic} cannot be told: {error.args[0].str()}") from None
 
 
-def _exists(admin: AdminClient, topic: str, timeout_s: float) -> bool:
+def _partitions_of(admin: AdminClient, topic: str, timeout_s: float) -> int:
     try:
-        return admin.list_topics(topic, timeout=timeout_s).topics[topic].error is None
+        return len(admin.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
     except KafkaException as error:
         raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
 

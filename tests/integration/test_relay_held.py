@@ -6,18 +6,15 @@ import re
 from uuid import UUID, uuid4
 
 import pytest
-from confluent_kafka import KafkaError
 from confluent_kafka.admin import NewTopic
 
 from eventlib.orders.commands import AddItem, Command, PlaceOrder
 from eventlib.outbox import held
 from eventlib.outbox.relay import Relay
-from eventlib.outbox.sender import Sender
 from eventlib.outbox.status import outbox_status
 from eventlib.outbox.unpublished import Unpublished
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
-from eventlib.store.log_identity import log_id
 from eventlib.streaming.clients import KafkaAddress, reach
 from eventlib.streaming.topics import topic_of
 from tests.conftest import TOPIC_PARTITIONS
@@ -217,15 +214,3 @@ def test_what_is_held_back_says_nothing_of_how_long_others_wait(store: Store) ->
     status = outbox_status(store.connection)
     assert status.depth == 2 * len(CART) and status.oldest_s < 60
     assert not any("the oldest event has waited" in problem for problem in status.problems)
-
-
-def test_only_what_stands_before_every_failure_of_its_aggregate_may_be_forgotten(
-    store: Store, kafka: KafkaAddress
-) -> None:
-    sender = Sender(kafka, log_id(store.connection))
-    execute(store, uuid4(), *CART)
-    first, second, third, *_ = Unpublished(store.connection).page(range(64), 100)
-    refused = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
-    for row, error in ((third, refused), (first, refused), (second, None)):
-        sender._note(row, 0, error, None)  # type: ignore[arg-type]
-    assert sender.take_acknowledged() == []
