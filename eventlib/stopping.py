@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import select
 import signal
-import threading
 from types import FrameType
 
 
@@ -57,18 +55,3 @@ class Stop:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.set()
-
-
-def end_with_parent() -> None:
-    """Have this process, which `multiprocessing` has started, end with the one that has started it.
-
-    Who was killed cannot end its workers.
-    """
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

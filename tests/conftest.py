@@ -24,6 +24,7 @@ from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.scratch_database import scratch_database
 from eventlib.streaming.clients import KafkaAddress, reach
+from tests.push_service import PushService, push_service
 
 # A slow machine is no failure; and what runs before a change lands finds the same each time.
 hypothesis.settings.register_profile("eventlib", deadline=None, derandomize="CI" in os.environ)
@@ -136,6 +137,13 @@ def delete_topics(address: KafkaAddress) -> None:
     for deleted in (admin.delete_topics(topics(), operation_timeout=10) if topics() else {}).values():
         deleted.result()
     Retrying(retry=retry_if_result(bool), stop=stop_after_delay(10), wait=wait_fixed(0.05))(topics)
+
+
+@pytest.fixture
+def phone() -> Iterator[PushService]:
+    """The far end of pushes."""
+    with push_service() as service:
+        yield service
 
 
 @pytest.fixture

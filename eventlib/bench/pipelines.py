@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +17,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from eventlib.bench.topic import BATCH, bare_relay
+from eventlib.child_process import begin_child
 from eventlib.embedded.connect import EmbeddedConnect
 from eventlib.errors import EventlibError, SettingsError
-from eventlib.garbage_collection import collect_less_often
 from eventlib.orders import ORDER
 from eventlib.orders.order import Order
 from eventlib.orders.projections import ORDER_PROJECTIONS
@@ -31,7 +30,7 @@ from eventlib.projection import Projection
 from eventlib.projections.lag_record import LagRecord
 from eventlib.projections.projector import Projector
 from eventlib.projections.rows import write_rows
-from eventlib.stopping import Stop, end_with_parent
+from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, connect
 from eventlib.store.database_clock import database_clock
 from eventlib.store.log_identity import log_id
@@ -141,10 +140,8 @@ class _Stop(Stop):
 
     def __init__(self, flag: Flag) -> None:
         super().__init__()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=self._watch, args=(flag,), daemon=True).start()
-        end_with_parent()
-        collect_less_often()
+        begin_child()
 
     def _watch(self, flag: Flag) -> None:
         flag.wait()

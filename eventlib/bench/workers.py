@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeVar
 
-from eventlib.garbage_collection import collect_less_often
-from eventlib.stopping import end_with_parent
+from eventlib.child_process import begin_child
 from eventlib.store.connection import Connection, connect
 
 MAX_WORKERS = 64
@@ -93,10 +91,7 @@ _mine: dict[str, Any] = {}
 
 
 def _begin(url: str, barrier: Barrier) -> None:
-    # A terminal interrupts everybody at once; who started the workers says when they end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
-    collect_less_often()
+    begin_child()
     _mine.update(connection=connect(url, "eventlib bench worker"), barrier=barrier)
 
 

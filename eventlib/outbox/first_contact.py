@@ -10,10 +10,10 @@ class FirstContact:
     """Which partitions have a message of one producer, and which of its messages have to wait until then.
 
     A broker puts the messages of a producer in order by numbers, but takes any number from one of which a partition has
-    nothing yet. If it refuses a first request (a topic that is only just there, a leader that has only just come) and
-    takes the second one a moment later, then the first is out of order for good, and librdkafka, which concludes from the
-    later acknowledgement that the earlier request had arrived as well, acknowledges what is nowhere. Brokers before 4.4
-    do that (KAFKA-15591).
+    nothing yet (KIP-360; from 4.5 on, KAFKA-15591, no longer in a partition that has never held a message). If it refuses a
+    first request (a topic that is only just there, a leader that has only just come) and takes the second one a moment
+    later, then the first is out of order for good, and librdkafka, which concludes from the later acknowledgement that the
+    earlier request had arrived as well, acknowledges what is nowhere.
 
     Hence an aggregate has one message under way until a partition is known to have one of it, or all partitions have some:
     nothing of it can get past another then.

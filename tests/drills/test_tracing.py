@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +137,5 @@ def test_a_collector_that_does_not_answer_and_a_foreign_traceparent_are_no_troub
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-c", TRACED], env=environment, check=True, timeout=60)
-        assert time.monotonic() - began < 6
+        # By itself the exporter would try for ten seconds.
+        subprocess.run([sys.executable, "-c", TRACED], env=environment, check=True, timeout=9)

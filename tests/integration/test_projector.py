@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -164,8 +163,10 @@ def test_a_topic_made_anew_under_a_projector_is_read_from_its_beginning(
 
 def test_nobody_waits_for_a_broker_that_does_not_say_which_topic_it_has() -> None:
     watch = TopicWatch(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}), TOPIC)
-    began = time.monotonic()
-    assert (watch.answer(), watch.answer()) == (None, None) and time.monotonic() - began < 1
+    assert (watch.answer(), watch.answer()) == (None, None)
+    assert (
+        watch._asked is not None and not watch._asked.done()
+    )  # it has come back without waiting for what it has asked
 
 
 @pytest.mark.parametrize(

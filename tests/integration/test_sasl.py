@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -91,10 +90,8 @@ def test_with_a_login(bootstrap: str, store: Store, database_url: str) -> None:
 @pytest.mark.parametrize("address", [login("{}", "wrong"), KafkaAddress("{}")], ids=["wrong password", "no login"])
 def test_without_the_right_login(bootstrap: str, address: KafkaAddress) -> None:
     wait_for(lambda: answers(login(bootstrap, "hunter2")), 60)
-    began = time.monotonic()
     with pytest.raises(ServiceUnavailable, match=f"Kafka at {bootstrap} cannot be used: ") as caught:
         reach(KafkaAddress(bootstrap, address.options))
-    assert time.monotonic() - began < 20
     assert "wrong" not in str(caught.value)
     if address.options:
         assert "Authentication failed" in str(caught.value)

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import threading
-import time
 
 from eventlib.stopping import Stop
 
@@ -21,11 +20,9 @@ def test_a_signal_at_any_moment_of_a_wait_ends_it() -> None:
 def test_a_wait_ends_as_soon_as_it_is_set() -> None:
     stop = Stop()
     threading.Timer(0.05, stop.set).start()
-    began = time.monotonic()
-    assert stop.wait(30) and stop
-    assert time.monotonic() - began < 10
+    assert stop.wait(3600) and stop
     stop.set()
-    assert stop.wait(30)
+    assert stop.wait(3600)
 
 
 def test_a_wait_without_a_stop_lasts() -> None:

@@ -26,8 +26,8 @@ from typing import Any
 
 import psycopg
 
+from eventlib.child_process import begin_child
 from eventlib.errors import ProjectionError
-from eventlib.garbage_collection import collect_less_often
 from eventlib.projection import Projection
 from eventlib.projections.parking import parked_counts
 from eventlib.projections.rebuild.build import Build, advance, begin, finish_loading, parts_of, take_turn, with_table
@@ -36,7 +36,6 @@ from eventlib.projections.rebuild.comparison import Comparison, compare
 from eventlib.projections.rebuild.cut_over import cut_over
 from eventlib.projections.rebuild.loading import load_part
 from eventlib.projections.tables import table_of
-from eventlib.stopping import end_with_parent
 from eventlib.store.connection import Connection, connect
 from eventlib.store.event_store import Store
 from eventlib.store.queries import query
@@ -254,11 +253,8 @@ _mine: dict[str, Any] = {}
 
 
 def _begin(owner_url: str, place: tuple[str, str], name: str, counter: Synchronized[int]) -> None:
-    # A terminal interrupts everybody at once; who started the workers says when they end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_child()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent()
-    collect_less_often()
     module, attribute = place
     projection = with_table(getattr(importlib.import_module(module), attribute), name)
     _mine.update(
