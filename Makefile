@@ -26,7 +26,7 @@ demo: setup ## From nothing to the report of an order (DATA=DIR adds the Olist f
 test: setup ## Run the tests in two processes, on servers that each of them starts itself
 	$(BIN)/pytest -n 2 --dist worksteal
 
-test-drills: setup ## Run the drills that take minutes: kills at every point, fifty in a row, a long outage
+test-drills: setup ## Run what takes minutes: kills at every point, fifty in a row, a long outage; every command of the documentation
 	$(BIN)/pytest -m drill
 
 test-browser: setup ## Look at reports in a real browser; needs chromium on the PATH

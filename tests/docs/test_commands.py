@@ -43,6 +43,7 @@ def environment() -> Iterator[dict[str, str]]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_runs(page: Path, environment: dict[str, str]) -> None:
     for command in commands(page):
@@ -61,6 +62,7 @@ def test_the_readme_has_the_two_commands() -> None:
     assert commands(ROOT / "README.md")[:2] == ["make demo", "make test"]
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
