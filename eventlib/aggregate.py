@@ -24,7 +24,6 @@ MAX_UPCASTS = 1000
 """Steps from one stored event to events of today, after which the upcasters count as running in a circle."""
 
 S = TypeVar("S", bound=msgspec.Struct)
-T = TypeVar("T", bound=msgspec.Struct)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 C = TypeVar("C")
 
@@ -108,17 +107,13 @@ class Aggregate(Generic[S, C]):
         Raises:
             UnreadableEvent: this code knows no such event or version, or a document does not fit it.
         """
-        kind, data = (stored.event_type, stored.schema_version), stored.data
+        kind = (stored.event_type, stored.schema_version)
+        events = self.events_of((*kind, stored.data, stored.metadata, stored.version), stored.aggregate_id)
         try:
             metadata = decoder_for(Metadata)(stored.metadata)
-            decode = self._decoders.get(kind)
-            if decode is not None:
-                events: Sequence[Event] = (decode(data),)
-            else:
-                events = self._upcast(kind, data, stored.metadata, stored.aggregate_id, stored.version)
-        except (msgspec.MsgspecError, UnreadableEvent) as error:
+        except msgspec.MsgspecError as error:
             raise self._unreadable(stored.aggregate_id, stored.version, kind, error) from None
-        upcast_from = None if decode is not None else f"{stored.event_type} {stored.schema_version}"
+        upcast_from = None if kind in self._decoders else f"{stored.event_type} {stored.schema_version}"
         return [
             Recorded(
                 stored.event_id,
@@ -134,6 +129,22 @@ class Aggregate(Generic[S, C]):
             )
             for part, event in enumerate(events)
         ]
+
+    def events_of(self, row: Row, aggregate_id: UUID) -> Sequence[Event]:
+        """The same without what is said about the event; metadata are decoded for an upcaster only.
+
+        Raises:
+            UnreadableEvent: as `recorded`.
+        """
+        event_type, schema_version, data, metadata, version = row
+        kind = (event_type, schema_version)
+        decode = self._decoders.get(kind)
+        try:
+            if decode is not None:
+                return (decode(data),)
+            return self._upcast(kind, data, metadata or "", aggregate_id, version)
+        except (msgspec.MsgspecError, UnreadableEvent) as error:
+            raise self._unreadable(aggregate_id, version, kind, error) from None
 
     def upcast_example(self, upcaster: Upcaster) -> list[Event]:
         """What an upcaster's example is read as today.
@@ -154,21 +165,15 @@ class Aggregate(Generic[S, C]):
             folded = evolve(folded, event)
         return folded
 
-    def fold_rows(
-        self, rows: Iterable[Row], aggregate_id: UUID, state: T, by: Callable[[T, Any], T] | None = None
-    ) -> T:
+    def fold_rows(self, rows: Iterable[Row], aggregate_id: UUID, state: S) -> S:
         """The state after stored events of one aggregate, starting from `state`.
 
         What `fold` over `recorded` gives, in half the time: metadata are decoded for an upcaster only.
 
-        Args:
-            by: another function than `evolve`, with another state.
-
         Raises:
             UnreadableEvent: this code knows no such event or version, or a document does not fit it.
         """
-        evolve: Callable[[Any, Any], Any] = by or self.evolve
-        decoders = self._decoders
+        evolve, decoders = self.evolve, self._decoders
         for event_type, schema_version, data, metadata, version in rows:
             kind = (event_type, schema_version)
             decode = decoders.get(kind)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import functools
+import operator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ import msgspec
 from psycopg import sql
 
 from eventlib.aggregate import Aggregate, Row
+from eventlib.errors import CorruptStream
 from eventlib.events import Event, Recorded, Stored
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
@@ -52,21 +55,62 @@ def scan_streams_stored(
         yield aggregate_id, [stored_event(*event.split(FIELDS, 2)) for event in line.split(EVENTS)]
 
 
-def scan_stream_rows(
+def scan_stream_events(
     connection: Connection, aggregate: Aggregate[Any, Any], partition: str
-) -> Generator[tuple[UUID, list[Row]], None, None]:
-    """Of the same no more than `Aggregate.fold_rows` needs."""
-    kinds: dict[bytes, tuple[str, int]] = {}
-    for aggregate_id, line in _lines(connection, "scan_stream_rows", aggregate, partition):
-        rows: list[Row] = []
-        for event in line.split(EVENTS):
-            event_type, schema_version, version, data, metadata = event.split(FIELDS)
-            try:
-                kind = kinds[event_type + schema_version]
-            except KeyError:
-                kind = kinds[event_type + schema_version] = (event_type.decode(), int(schema_version))
-            rows.append((*kind, data, metadata, int(version)))
-        yield aggregate_id, rows
+) -> Generator[tuple[UUID, int, int, Sequence[Event]], None, None]:
+    """Of the same the events alone, with the versions of the first and the last stored one.
+
+    Raises:
+        CorruptStream: a version between them is missing.
+        UnreadableEvent, msgspec.DecodeError: an event cannot be decoded.
+    """
+    decode = _decoder_of(aggregate.events)
+    for aggregate_id, line in _lines(connection, "scan_stream_events", aggregate, partition):
+        first_text, last_text, document = line.split(b"\t", 2)
+        first, last = int(first_text), int(last_text)
+        events: Sequence[Event]
+        try:
+            events = [one.event for one in decode(document)]
+            number = len(events)
+        except msgspec.ValidationError:  # an old shape, or none at all
+            stored = _decode_stored(document)
+            number = len(stored)
+            events = [
+                event
+                for version, one in enumerate(stored, first)
+                for event in aggregate.events_of(one.row(version), aggregate_id)
+            ]
+        if number != last - first + 1:
+            raise CorruptStream(f"{aggregate_id} lacks versions between {first} and {last}")
+        yield aggregate_id, first, last, events
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """An element of the JSON array of `sql/queries/scan_stream_events.sql`."""
+
+    kind: str
+    data: msgspec.Raw
+    metadata: msgspec.Raw = msgspec.Raw()
+
+    def row(self, version: int) -> Row:
+        event_type, _, schema_version = self.kind.rpartition(" ")
+        return event_type, int(schema_version), bytes(self.data), bytes(self.metadata), version
+
+
+_decode_stored = msgspec.json.Decoder(list[_Stored]).decode
+
+
+@functools.cache
+def _decoder_of(aggregate_events: tuple[type[Event], ...]) -> Callable[[bytes], list[Any]]:
+    """What makes events of such an array in one call, if all are of today's shapes: half the time of one call for each."""
+    shapes = [
+        msgspec.defstruct(
+            kind.__name__, [("event", kind)], array_like=True, tag=f"{kind.__name__} {kind.schema_version}", gc=False
+        )
+        for kind in aggregate_events
+    ]
+    any_of_them: Any = functools.reduce(operator.or_, shapes)
+    return msgspec.json.Decoder(list[any_of_them]).decode
 
 
 def _lines(

@@ -33,8 +33,10 @@ from eventlib.settings import Settings
 from eventlib.store.event_ids import event_id
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
+from eventlib.store.scan import partitions
 from eventlib.store.snapshot_care import verify_snapshots
 from eventlib.store.snapshots import Loaded, save_snapshot
+from eventlib.store.stream_scan import scan_stream_events
 from eventlib.temporal.as_of import AtInstant, AtVersion
 from tests.orders import USER, metadata
 from tests.processes import eventlib
@@ -122,6 +124,12 @@ def test_every_way_of_reading_gives_todays_events(store: Store, order_id: UUID) 
     assert (loaded.state, loaded.version) == (ORDER.fold(TODAY), 4)
     [(_, streamed)] = [(one, list(events)) for one, events in store.read_many(ORDER, [order_id])]
     assert streamed == recorded
+    scanned = [
+        (one, first, last, list(events))
+        for partition in partitions(store.connection)
+        for one, first, last, events in scan_stream_events(store.connection, ORDER, partition)
+    ]
+    assert scanned == [(order_id, 1, 4, TODAY)]
 
 
 def test_part_of_the_stream(store: Store, order_id: UUID) -> None:

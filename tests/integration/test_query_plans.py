@@ -176,7 +176,7 @@ WHOLE = {
     "lag_read": "the last minutes, from an index",
     "scan": "a whole partition, through COPY",
     "scan_streams": "a whole partition, through COPY, in order",
-    "scan_stream_rows": "a whole partition, through COPY, in order",
+    "scan_stream_events": "a whole partition, through COPY, in order",
     "projection_compare": "a rebuild compares every row",
     "projection_behind": "a rollback looks at every row",
     "projection_take_back": "rows that exclude each other are found by writing all of them once more",

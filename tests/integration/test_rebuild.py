@@ -45,7 +45,9 @@ from tests.waiting import wait_for
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda one: one.name)
 @pytest.mark.parametrize("processes", [1, 2])
-def test_it_makes_what_the_log_says(store: Store, database_url: str, projection: Projection, processes: int) -> None:
+def test_it_makes_what_the_log_says(
+    store: Store, database_url: str, projection: Projection, processes: int, caplog: pytest.LogCaptureFixture
+) -> None:
     orders = [*ordered(store, 5), UUID(int=0)]
     execute(store, orders[-1], *CART)
     before = indexes(store.connection, projection.name)
@@ -60,6 +62,7 @@ def test_it_makes_what_the_log_says(store: Store, database_url: str, projection:
     assert indexes(store.connection, projection.name) == before
     again = rebuild(database_url, projection, processes=processes)
     assert again.comparison and again.comparison.equal == 6
+    assert not caplog.messages  # in the quickest way that there is
     assert discard(store.connection, projection) and not discard(store.connection, projection)
 
 

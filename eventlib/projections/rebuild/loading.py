@@ -14,14 +14,13 @@ import psycopg
 from psycopg import sql
 
 from eventlib.errors import CorruptStream, EventlibError, UnreadableEvent
-from eventlib.events import Event
 from eventlib.projection import Projection, Row
 from eventlib.projections.copy_rows import copying_rows
 from eventlib.projections.parking import Poison, park
 from eventlib.projections.rows import REFUSALS, columns_of, load_rows
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
-from eventlib.store.stream_scan import scan_stream_rows, scan_streams, scan_streams_stored
+from eventlib.store.stream_scan import scan_stream_events, scan_streams, scan_streams_stored
 
 BATCH_ROWS = 1_000
 BATCH_EVENTS = 5_000
@@ -104,7 +103,7 @@ def _streamed(
     reader: Connection, writer: Connection, new: Projection[Any], partition: str, advance: Advance
 ) -> tuple[int, int]:
     rows = events = told = 0
-    folded = _recorded_folded if new.evolve is None else _rows_folded
+    folded = _recorded_folded if new.evolve is None else _events_folded
     with closing(folded(reader, new, partition)) as states, ExitStack() as copying:
         write: Callable[[Row], None] | None = None
         for aggregate_id, state, version in states:
@@ -146,29 +145,24 @@ def _recorded_folded(reader: Connection, new: Projection[Any], partition: str) -
         yield present, state, version
 
 
-def _rows_folded(reader: Connection, new: Projection[Any], partition: str) -> Folded:
+def _events_folded(reader: Connection, new: Projection[Any], partition: str) -> Folded:
     """The same for a projection that looks at events alone."""
     evolve, wanted = new.evolve, new.wanted
     assert evolve is not None
-    fold_rows = new.aggregate.fold_rows
-    by = evolve
-    if wanted != new.aggregate.kinds:
-
-        def by(state: Any, event: Event) -> Any:
-            return evolve(state, event) if type(event) in wanted else state
-
+    all_wanted = wanted == new.aggregate.kinds
     present, state, version = None, new.initial(), 0
-    with closing(scan_stream_rows(reader, new.aggregate, partition)) as streams:
-        for aggregate_id, rows in streams:
+    with closing(scan_stream_events(reader, new.aggregate, partition)) as streams:
+        for aggregate_id, first, last, events in streams:
             if aggregate_id != present:
                 if present is not None:
                     yield present, state, version
                 present, state, version = aggregate_id, new.initial(), 0
-            # They are in order, and no version comes twice: the first and the last one tell whether all are there.
-            if rows[0][4] != version + 1 or rows[-1][4] != version + len(rows):
-                raise _hole(aggregate_id, version, rows[0][4])
-            state = fold_rows(rows, aggregate_id, state, by)
-            version += len(rows)
+            if first != version + 1:
+                raise _hole(aggregate_id, version, first)
+            for event in events:
+                if all_wanted or type(event) in wanted:
+                    state = evolve(state, event)
+            version = last
     if present is not None:
         yield present, state, version
 
