@@ -127,6 +127,7 @@ def connector_config(log: UUID, slot: str, database: dict[str, str], topic_parti
         "topic.creation.default.replication.factor": "-1",
         "topic.creation.default.partitions": str(topic_partitions),
         "topic.creation.default.retention.ms": "-1",
+        "topic.creation.default.retention.bytes": "-1",
         "topic.creation.groups": "heartbeats",
         "topic.creation.heartbeats.include": "__debezium-heartbeat.*",
         "topic.creation.heartbeats.partitions": "1",

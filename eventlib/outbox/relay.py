@@ -17,6 +17,7 @@ from eventlib.outbox.unpublished import OutboxRow, Unpublished
 from eventlib.stopping import Stop
 from eventlib.store.array_text import array_text
 from eventlib.store.connection import Connection
+from eventlib.store.epochs import epoch_began
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, reach
@@ -49,7 +50,11 @@ class Relay:
             connection: for the relay alone.
             topic_partitions: of a topic that it has to create.
             lease_s: for how long it owns a shard without saying anything, in seconds.
+
+        Raises:
+            ServiceUnavailable: Kafka does not answer, or the log has come here from elsewhere without `eventlib init`.
         """
+        epoch_began(connection)  # it refuses a log that has moved and was not told so
         # What is lost of its statements in a crash of the server is published again; it need not wait for the disk.
         connection.execute("SET synchronous_commit TO off")
         self._connection = connection
@@ -76,11 +81,11 @@ class Relay:
         while not stop:
             self._take_note(0, stop)  # first, so that nothing is let through again behind a message that has failed
             self._keep_leases()
-            fetched = self._fetch_and_send(stop)
+            fetched, all_sent = self._fetch_and_send(stop)
             if time.monotonic() - self._forgot_at >= FORGET_AFTER_S or len(self._sender.acknowledged) >= BATCH_ROWS:
                 self._forget()
             pause = POLL_SHORTEST_S if fetched else min(pause * 1.25, POLL_LONGEST_S)
-            if fetched < BATCH_ROWS:
+            if fetched < BATCH_ROWS or not all_sent:
                 if self._sender.on_the_way:
                     heard_lately = time.monotonic() - self._heard_at < LOOK_S
                     self._sender.wait(POLL_SHORTEST_S if heard_lately and self._sender.has_room else POLL_LONGEST_S)
@@ -104,8 +109,8 @@ class Relay:
         while (fetched or self._sender.on_the_way) and not stop:
             self._keep_leases()
             had_room = self._sender.has_room
-            fetched = self._fetch_and_send(stop)
-            if self._take_note(0 if fetched else 0.1, stop) or not had_room:
+            fetched, all_sent = self._fetch_and_send(stop)
+            if self._take_note(0 if fetched and all_sent else 0.1, stop) or not had_room:
                 fetched = 1  # there may be more
             self._forget()
         return self._published - before
@@ -169,27 +174,29 @@ class Relay:
         self._error = f"Kafka has acknowledged nothing for {now - self._heard_at:.0f} s"
         topics = {topic_of(row.aggregate_type) for row in self._sender.on_the_way.values()}
         try:
-            for topic in topics:
-                ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
+            if any(ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)[1] for topic in topics):
+                self._sender.begin_again()  # to the new topic, these would be first messages, and many at once
+                self._unpublished.look_at_all()
         except ServiceUnavailable as error:
             self._error += f": {error}"
         log.warning("%s; %d messages wait for it", self._error, len(self._sender.on_the_way))
 
-    def _fetch_and_send(self, stop: Stop) -> int:
-        """Send a page of new rows, unless there is no room; how many there were."""
+    def _fetch_and_send(self, stop: Stop) -> tuple[int, bool]:
+        """Send a page of new rows, unless there is no room; how many there were, and whether all were sent."""
         if not self._sender.has_room or not self._leases.publishable or self._leases.lost:
-            return 0
+            return 0, True
         rows = self._unpublished.page(self._leases.publishable, BATCH_ROWS, self._due)
         try:
             for topic in {topic_of(row.aggregate_type) for row in rows} - self._sender.partitions.keys():
-                self._sender.partitions[topic] = ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
+                self._sender.partitions[topic], _ = ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)
         except ServiceUnavailable as error:
             self._unpublished.look_at_all()
             self._rest(str(error), stop)
-            return 0
-        if not self._sender.send([row for row in rows if row.id not in self._sender.on_the_way]):
+            return 0, True
+        all_sent = self._sender.send([row for row in rows if row.id not in self._sender.on_the_way])
+        if not all_sent:
             self._unpublished.look_at_all()
-        return len(rows)
+        return len(rows), all_sent
 
     def _forget(self) -> None:
         """Forget in the outbox what Kafka has."""

@@ -51,7 +51,7 @@ class Sender:
         broken: why nothing more can be sent; then, too.
         suspects: the ids of rows that Kafka has refused together with others. Each of them is sent alone, which shows whose
             fault it was: the broker judges a whole batch.
-        partitions: how many each topic has, said by whoever made sure of it.
+        partitions: how many each topic has, said by whoever made sure of it; forgotten when all begins again.
     """
 
     def __init__(self, kafka: KafkaAddress, log_id: UUID) -> None:
@@ -79,16 +79,17 @@ class Sender:
         """Hand rows to Kafka. Behind one that failed, nothing more of its aggregate is sent.
 
         Returns:
-            Whether all were dealt with. If not, the queue is full or of no more use: the rest has to be fetched again.
+            Whether all were dealt with. If not, the queue is full or of no more use, or first messages are not acknowledged
+            yet: the rest has to be fetched again.
         """
         if any(one in self.on_the_way for one in self.suspects) and not self._flushed(ALONE_S):
             return False  # nothing goes out beside one that is to be alone
-        alone = 0
+        alone, waiting = 0, set()
         for row in rows:
-            waits = self._first_contact.must_wait(topic_of(row.aggregate_type), row.aggregate_id)
-            if waits and not self._flushed(ALONE_S):
-                return False
-            if row.aggregate_id in self._first_failed:
+            if row.aggregate_id in self._first_failed or row.aggregate_id in waiting:
+                continue
+            if self._first_contact.must_wait(topic_of(row.aggregate_type), row.aggregate_id):
+                waiting.add(row.aggregate_id)  # and nobody else: another partition may answer sooner
                 continue
             if self.broken is not None or alone == ALONE_AT_ONCE:
                 return False
@@ -98,7 +99,7 @@ class Sender:
                     return False
             elif not self._produce(row):
                 return False
-        return True
+        return not waiting
 
     def wait(self, seconds: float) -> None:
         """Take note of what has become of messages; wait for it so long at most."""
@@ -136,6 +137,7 @@ class Sender:
         """
         self.settle()
         self._producer = producer(self._kafka)
+        self.partitions.clear()
         self._first_contact = FirstContact(self.partitions)
         self.forget_all()
 

@@ -21,6 +21,7 @@ from eventlib.errors import ServiceUnavailable, StaleCheckpoint
 from eventlib.events import Stored
 from eventlib.stopping import Stop
 from eventlib.store.connection import Connection, planned_anew
+from eventlib.store.epochs import MOVED
 from eventlib.store.queries import query
 
 PAGE = 5_000
@@ -226,10 +227,7 @@ def _look(connection: Connection) -> _Moment:
             "from the primary"
         )
     if moment.cluster != moment.clusters[-1]:
-        raise ServiceUnavailable(
-            "the log has come to this server from another one, or was restored from a backup: run `eventlib init` once, "
-            "which begins a new epoch of it; followers then go on where they were"
-        )
+        raise ServiceUnavailable(MOVED)
     return moment
 
 

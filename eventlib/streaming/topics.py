@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -14,6 +14,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from eventlib.errors import ServiceUnavailable
 
 TIMEOUT_S = 15.0
+KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 WATCH_S = 1.0
 
 # A topic that was just created, or a broker that was just restarted, has no leader for a moment.
@@ -32,29 +33,29 @@ def topic_of(aggregate_type: str) -> str:
     return f"{aggregate_type}.events"
 
 
-def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> int:
+def ensure_topic(admin: AdminClient, topic: str, partitions: int, timeout_s: float = TIMEOUT_S) -> tuple[int, bool]:
     """Create the topic unless it exists; an existing one keeps its partitions. Its messages are kept for ever.
 
     Args:
         timeout_s: for how long to wait for an answer, in seconds.
 
     Returns:
-        How many partitions it has.
+        How many partitions it has, and whether it was made just now.
 
     Raises:
         ServiceUnavailable: the broker refuses, or does not answer.
     """
     if found := _partitions_of(admin, topic, timeout_s):  # asked first: who may use a topic may perhaps not create one
-        return found
+        return found, False
     # -1 is the broker's own default replication factor.
-    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config={"retention.ms": "-1"})
+    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=KEPT_FOR_EVER)
     try:
         admin.create_topics([wanted], operation_timeout=timeout_s, request_timeout=timeout_s)[topic].result()
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise ServiceUnavailable(f"topic {topic} cannot be created: {error.args[0].str()}") from None
-        return _partitions_of(admin, topic, timeout_s)
-    return partitions
+        return _partitions_of(admin, topic, timeout_s) or partitions, False
+    return partitions, True
 
 
 def topic_id(admin: AdminClient, topic: str) -> str:
@@ -111,6 +112,18 @@ def _partitions_of(admin: AdminClient, topic: str, timeout_s: float) -> int:
         raise ServiceUnavailable(f"topic {topic} cannot be looked for: {error.args[0].str()}") from None
 
 
+def begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """For each of some partitions the offset of the first message that it still has.
+
+    Raises:
+        ServiceUnavailable: the broker does not say within 15 s.
+    """
+    try:
+        return _listed(admin, topic, partitions, OffsetSpec.earliest())
+    except KafkaException as error:
+        raise ServiceUnavailable(f"the beginning of topic {topic} cannot be told: {error.args[0].str()}") from None
+
+
 def group_members(admin: AdminClient, groups: Sequence[str]) -> dict[str, int]:
     """How many members each consumer group has; none of one that does not exist.
 
@@ -144,6 +157,11 @@ def _end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
         if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return {}
         raise KafkaException(found.error)
-    asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
+    return _listed(admin, topic, found.partitions, OffsetSpec.latest())
+
+
+@_soon
+def _listed(admin: AdminClient, topic: str, partitions: Iterable[int], which: OffsetSpec) -> dict[int, int]:
+    asked = {TopicPartition(topic, partition): which for partition in partitions}
     answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
     return {partition.partition: answer.result().offset for partition, answer in answers.items()}

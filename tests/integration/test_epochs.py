@@ -18,12 +18,15 @@ import pytest
 from eventlib.embedded.postgres import EmbeddedPostgres
 from eventlib.errors import ServiceUnavailable, StaleCheckpoint
 from eventlib.orders import ORDER
+from eventlib.outbox.relay import Relay
 from eventlib.store.connection import connect
 from eventlib.store.epochs import begin_epoch
 from eventlib.store.event_store import Store
 from eventlib.store.global_read import Page, read_all, read_page
 from eventlib.store.scratch_database import scratch_database
-from tests.conftest import STORE_PARTITIONS
+from eventlib.streaming.clients import KafkaAddress
+from tests.conftest import STORE_PARTITIONS, TOPIC_PARTITIONS
+from tests.messages import messages_of, versions_of
 from tests.orders import CART, execute
 from tests.processes import eventlib
 from tests.waiting import wait_for
@@ -197,3 +200,19 @@ def test_a_backup_that_was_restored_on_the_same_server_is_on_another_timeline(ot
             execute(store, uuid4(), *CART)
             rest = list(read_all(store.connection, in_the_middle.checkpoint))
             assert positions([in_the_middle, *rest]) == in_log(store)
+
+
+def test_what_was_not_published_is_published_in_order_where_the_log_has_moved(
+    store: Store, database_url: str, elsewhere: str, tmp_path: Path, kafka: KafkaAddress
+) -> None:
+    for _ in range(300):  # numbers of transactions that the other cluster has not come to yet
+        store.connection.execute("SELECT pg_current_xact_id()")
+    order_id = uuid4()
+    execute(store, order_id, *CART[:3])
+    with scratch_database(elsewhere) as url:
+        moved(database_url, url, tmp_path)
+        with Store.open(url) as restored, connect(url) as connection:
+            begin_epoch(restored.connection)
+            execute(restored, order_id, *CART[3:])
+            Relay(connection, kafka, TOPIC_PARTITIONS).publish_batch()
+    assert versions_of(messages_of(kafka)) == {str(order_id): list(range(1, len(CART) + 1))}
