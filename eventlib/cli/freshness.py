@@ -96,6 +96,7 @@ def _figures(one: ProjectionSignals) -> dict[str, Any]:
         "unapplied": one.unapplied,
         "oldest_s": one.oldest_s,
         "parked": one.parked,
+        "missed": one.missed,
         "paused": one.paused,
         "projectors": one.members,
     }

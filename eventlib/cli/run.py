@@ -125,7 +125,7 @@ def everything(
     with _counting_together(), supervised_workers(names) as supervisor:
         if until_caught_up:
             left = show_catching_up(supervisor, stop, patience)
-            if left.left or left.parked:
+            if left.left or left.parked or left.missed:
                 notes.print(f"stopped with work left: {left}")
                 raise typer.Exit(1)
         else:

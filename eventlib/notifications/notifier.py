@@ -15,7 +15,7 @@ import psycopg
 from confluent_kafka import Message
 
 from eventlib.codec import encode_metadata
-from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable
+from eventlib.errors import EventlibError, PushRefused, PushServiceUnavailable, TopicError
 from eventlib.events import Event, Recorded
 from eventlib.notification import Notice, Notifications, S
 from eventlib.notifications.delivery import Delivery, pause_s
@@ -34,6 +34,9 @@ from eventlib.tracing import record, tracing
 BATCH_MESSAGES = 200
 SEND_S = 5.0
 """For how long pushes are sent before Kafka is asked for messages again."""
+
+VISIBLE_S, VISIBLE_SOON_S = 60.0, 0.05
+"""How long an event that Kafka has may be invisible in the log, and when to look again."""
 
 ROUNDS = 20
 """How often a push is sent before it is given up; with the pauses between, that takes more than an hour."""
@@ -65,6 +68,10 @@ class _Noted(msgspec.Struct, frozen=True):
     state: str
     error: str | None
     recorded_at: datetime | None
+
+
+class _NotVisible(Exception):
+    """Kafka has an event that the log does not show yet."""
 
 
 class Notifier(Generic[S]):
@@ -109,19 +116,29 @@ class Notifier(Generic[S]):
         """Consume and notify until `stop`.
 
         Raises:
-            TopicError: the messages are another log's.
+            TopicError: the messages are another log's, or say what the log does not.
             psycopg.OperationalError: the database is gone.
         """
+        unseen_since: float | None = None
         with self._reader.joined() as member:
             log.info("notifying of %s", self._reader.topic)
             while not stop:
                 try:
-                    self.note(self._reader.poll(member, BATCH_MESSAGES))
+                    if messages := self._reader.poll(member, BATCH_MESSAGES):
+                        self.note(messages)
+                        unseen_since = None
                     self.send(stop)
                     self._forget()
                 except psycopg.errors.LockNotAvailable as error:
                     log.warning("%s waits for a lock of somebody else's: %s", self._reader.group, str(error).strip())
                     self._reader.return_to_offsets(member)
+                except _NotVisible as early:
+                    # Change data capture is told of a commit before others see it, when that waits for a standby.
+                    unseen_since = unseen_since or time.monotonic()
+                    if time.monotonic() - unseen_since > VISIBLE_S:
+                        raise TopicError(f"{self._reader.group}: {early}: the database was set back") from None
+                    self._reader.return_to_offsets(member)
+                    stop.wait(VISIBLE_SOON_S)
 
     def note(self, messages: Sequence[Message]) -> None:
         """Note whom to tell of the events in some messages, and that these are done with, in one transaction.
@@ -145,8 +162,11 @@ class Notifier(Generic[S]):
     def _record(self, batch: Batch, noted: Sequence[_Noted]) -> None:
         with self._connection.transaction():
             if noted:
-                self._connection.execute(query("notifications_note"), {"noted": msgspec.json.encode(noted).decode()})
-            self._reader.record(batch.next_offsets, batch.unreadable)
+                self._connection.execute(
+                    query("notifications_note"),
+                    {"told_by": self._notifications.name, "noted": msgspec.json.encode(noted).decode()},
+                )
+            self._reader.record(batch)
 
     def send(self, stop: Stop) -> None:
         """Send the pushes that are due, for some seconds at most, unless the push service is being left alone."""
@@ -158,7 +178,7 @@ class Notifier(Generic[S]):
 
     @again
     def _claim(self) -> tuple[Any, ...] | None:
-        parameters = {"lease": self._lease, "within": self._within}
+        parameters = {"told_by": self._notifications.name, "lease": self._lease, "within": self._within}
         return self._connection.execute(query("notification_claim"), parameters).fetchone()
 
     def _rows(self, event: IncomingEvent, now: datetime) -> list[_Noted]:
@@ -183,7 +203,7 @@ class Notifier(Generic[S]):
             if (late := now - recorded_at - self._within) > timedelta():
                 return [row(NOBODY, "", "expired")] if late < KEPT_BEYOND else []
             notices = self._notices(event.aggregate_id, event.version)
-        except psycopg.Error:
+        except (psycopg.Error, _NotVisible):
             raise
         except (
             Exception
@@ -195,6 +215,8 @@ class Notifier(Generic[S]):
         """What is to be said of an event of the log, by recipient: one notice each, and what it is about."""
         aggregate = self._notifications.aggregate
         events = list(self._store.read(aggregate, aggregate_id, until=version))
+        if not events or events[-1].version < version:
+            raise _NotVisible(f"the log has no version {version} of {aggregate_id}")
         state = aggregate.fold(recorded.event for recorded in events)
         notices: dict[str, tuple[Notice, Recorded[Event]]] = {}
         for recorded in events:
@@ -215,7 +237,8 @@ class Notifier(Generic[S]):
         late: bool,
     ) -> None:
         """Send a push that was taken, and settle it or have it wait."""
-        about = {"aggregate_id": aggregate_id, "version": version, "recipient": recipient}
+        told_by = self._notifications.name
+        about = {"told_by": told_by, "aggregate_id": aggregate_id, "version": version, "recipient": recipient}
         if late:
             self._settle(about, "expired", None)
             return
@@ -230,7 +253,7 @@ class Notifier(Generic[S]):
             self._settle(about, "failed", "by its templates the recipient is not to be told any more")
             return
         notice, recorded = told
-        key = uuid.uuid5(self._log_id, f"{aggregate_id}/{version}/{recipient}")
+        key = uuid.uuid5(self._log_id, f"{told_by}/{aggregate_id}/{version}/{recipient}")
         push = Push(key, notice, self._notifications.aggregate.name, aggregate_id, version, event_type)
         began_ns = time.time_ns()
         try:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from eventlib.pipeline.positions import positions
 from eventlib.projection import Projection
+from eventlib.projections.missed import missed_counts
 from eventlib.projections.parking import parked_counts
 from eventlib.store.connection import Connection
 from eventlib.store.queries import query
@@ -24,12 +25,14 @@ class Backlog:
         oldest_s: age of the oldest of them that nothing holds back, in seconds; 0.0 when there are none.
         unapplied: messages that a projection has not applied yet, by projection.
         parked: aggregates that a projection has left behind, by projection; those that have left none are not named.
+        missed: messages that were gone before a projection had read them, as `parked`.
     """
 
     unpublished: int
     oldest_s: float
     unapplied: dict[str, int]
     parked: dict[str, int] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -41,6 +44,9 @@ class Backlog:
         parts = [f"{self.unpublished} events unpublished{oldest}"]
         parts += [f"{count} messages not applied to {name}" for name, count in self.unapplied.items()]
         parts += [f"{count} aggregates parked by {name}" for name, count in self.parked.items()]
+        parts += [
+            f"{count} messages were gone before {name} had read them: rebuild it" for name, count in self.missed.items()
+        ]
         return ", ".join(parts)
 
 
@@ -55,4 +61,5 @@ def backlog(connection: Connection, admin: AdminClient, projections: Iterable[Pr
         name: sum(one.unapplied for one in by_partition.values())
         for name, by_partition in positions(connection, admin, projections).items()
     }
-    return Backlog(unpublished, oldest_s, unapplied, parked_counts(connection, list(unapplied)))
+    names = list(unapplied)
+    return Backlog(unpublished, oldest_s, unapplied, parked_counts(connection, names), missed_counts(connection, names))

@@ -51,6 +51,7 @@ def metrics(signals: Signals | None, parts: Sequence[Readiness]) -> Iterator[Met
         "projection_unapplied_messages": ("Messages that wait to be applied.", lambda one: one.unapplied),
         "projection_oldest_seconds": (OLDEST, lambda one: _or_nan(one.oldest_s)),
         "projection_parked_aggregates": ("Aggregates left behind at a poison event.", lambda one: one.parked),
+        "projection_missed_messages": ("Messages that were gone before they were read.", lambda one: one.missed),
         "projection_paused": ("1 while the projection rests.", lambda one: one.paused),
     }
     for name, (text, value) in by_projection.items():

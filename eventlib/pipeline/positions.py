@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from confluent_kafka.admin import AdminClient
 
 from eventlib.aggregate import Aggregate
-from eventlib.projections.offsets import applied_offsets
+from eventlib.projections.offsets import BEGINNING, applied_offsets
 from eventlib.store.connection import Connection
 from eventlib.streaming.topics import end_offsets, topic_id, topic_of
 
@@ -53,5 +53,7 @@ def positions(
             topics[topic] = ends, topic_id(admin, topic) if ends else ""
         ends, known_as = topics[topic]
         applied = applied_offsets(connection, one.name, topic, known_as)
-        found[one.name] = {partition: Position(applied.get(partition, 0), end) for partition, end in ends.items()}
+        found[one.name] = {
+            partition: Position(applied.get(partition, BEGINNING).next_offset, end) for partition, end in ends.items()
+        }
     return found

@@ -78,6 +78,9 @@ def _problems(one: ProjectionSignals, within_s: float) -> Iterator[str]:
         yield "it is paused"
     if not one.members:
         yield "no projector is at work"
+    if one.missed:
+        missed = _many(one.missed, "message was", "messages were")
+        yield f"{missed} gone before it had read them: `eventlib projections rebuild {one.name}` makes up for them"
     yield from _late(one, within_s, "applied")
 
 

@@ -17,6 +17,7 @@ from eventlib.pipeline.positions import Consuming, Position, positions
 from eventlib.projection import Projection
 from eventlib.projections.lag_histogram import LagHistogram
 from eventlib.projections.lag_record import lag_since
+from eventlib.projections.missed import missed_counts
 from eventlib.projections.parking import parked_counts
 from eventlib.projections.tables import table_of
 from eventlib.store.connection import Connection
@@ -43,6 +44,7 @@ class ProjectionSignals:
         oldest_s: for how long, in seconds by the database's clock, the oldest of these has been in the log; 0.0 if none
             waits, None if that cannot be told.
         parked: aggregates that it has left behind.
+        missed: messages that were gone before it had read them, since it was last rebuilt.
         lag: of the last five minutes, by partition.
     """
 
@@ -54,6 +56,7 @@ class ProjectionSignals:
     unapplied: int
     oldest_s: float | None
     parked: int
+    missed: int
     lag: dict[int, LagHistogram]
 
 
@@ -120,7 +123,7 @@ def take_signals(
     consuming: list[Consuming] = [*projections, *([notifications] if notifications else [])]
     at = positions(connection, admin, consuming)
     members = group_members(admin, [one.name for one in consuming])
-    parked = parked_counts(connection, names)
+    parked, missed = parked_counts(connection, names), missed_counts(connection, names)
     lag = lag_since(connection, LATELY)
     waiting, waiting_s = connection.execute(query("notifications_waiting")).fetchall()[0]
     found = []
@@ -137,6 +140,7 @@ def take_signals(
                 unapplied=sum(one.unapplied for one in at[projection.name].values()),
                 oldest_s=_oldest_s(connection, kafka, topic, at[projection.name]),
                 parked=parked.get(projection.name, 0),
+                missed=missed.get(projection.name, 0),
                 lag=lag.get(projection.name, {}),
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 from eventlib.projection import Projection
 from eventlib.projections.lag_histogram import LagHistogram, merged
 from eventlib.projections.lag_record import lag_by_minute
+from eventlib.projections.missed import missed_counts
 from eventlib.projections.parking import Parked, parked
 from eventlib.projections.statements import statement
 from eventlib.projections.tables import table_of
@@ -29,6 +30,7 @@ class ProjectionHealth:
         unseen: how many of these have not, though their aggregate is not parked.
         unseen_s: for how long the oldest of them has waited, in seconds.
         parked: aggregates that were left behind.
+        missed: messages that were gone before it had read them, since it was last rebuilt.
         paused_since: if somebody has had it rest.
         table_version: None if it has no table.
         wanted_version: of the fold that is at hand.
@@ -41,6 +43,7 @@ class ProjectionHealth:
     unseen: int
     unseen_s: float
     parked: list[Parked]
+    missed: int
     paused_since: datetime | None
     table_version: int | None
     wanted_version: int
@@ -57,6 +60,7 @@ def projection_health(
     """
     minutes = lag_by_minute(connection, since)
     found = []
+    missed = missed_counts(connection, [projection.name for projection in projections])
     for projection in projections:
         table = table_of(connection, projection)
         looked_at, unseen, unseen_s = 0, 0, 0.0
@@ -79,6 +83,7 @@ def projection_health(
                 unseen=unseen,
                 unseen_s=unseen_s,
                 parked=parked(connection, projection.name),
+                missed=missed.get(projection.name, 0),
                 paused_since=table.paused_since if table else None,
                 table_version=table.version if table else None,
                 wanted_version=projection.version,

@@ -141,4 +141,4 @@ class Projector(Generic[S]):
             applied = apply_events(self._store, self._projection, batch.events, savepoints=savepoints)
             if self._generation not in (None, applied.generation):
                 raise _TableChanged
-            return applied, self._reader.record(batch.next_offsets, batch.unreadable)
+            return applied, self._reader.record(batch)

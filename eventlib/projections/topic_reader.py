@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +15,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from eventlib.aggregate import Aggregate
 from eventlib.codec import storable
 from eventlib.errors import TopicError, UnreadableEvent
-from eventlib.projections.offsets import applied_offsets, record_offsets
+from eventlib.projections.offsets import BEGINNING, Place, applied_offsets, record_offsets
 from eventlib.store.connection import Connection
+from eventlib.store.epochs import epoch_began
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.clients import KafkaAddress, consumer, next_messages, reach
 from eventlib.streaming.messages import IncomingEvent, incoming_event, source_of
-from eventlib.streaming.topics import TopicWatch, ensure_topic, topic_id, topic_of
+from eventlib.streaming.peek import messages_at
+from eventlib.streaming.topics import TopicWatch, begin_offsets, ensure_topic, topic_id, topic_of
 
 POLL_S = 0.1
 
@@ -36,13 +38,23 @@ class Unreadable(msgspec.Struct, frozen=True):
     error: str
 
 
+class Missed(msgspec.Struct, frozen=True):
+    """Messages that were gone from the topic before they were read: the first and the last one."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
 @dataclass
 class Batch:
-    """Consumed messages: the events in them, what could not be read, and where each partition goes on after them."""
+    """Consumed messages: the events in them, what could not be read, what was missed before them, and where each partition
+    goes on after them."""
 
     events: list[IncomingEvent] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
-    next_offsets: dict[int, int] = field(default_factory=dict)
+    missed: list[Missed] = field(default_factory=list)
+    places: dict[int, Place] = field(default_factory=dict)
 
 
 class TopicReader:
@@ -70,6 +82,8 @@ class TopicReader:
         self._topic_id = topic_id(self._admin, self.topic)
         self._watch = TopicWatch(self._admin, self.topic)
         self._source = source_of(log_id(connection))
+        self._moved_at = epoch_began(connection)
+        self._resumed: dict[int, int] = {}
         self._paused = False
 
     @contextmanager
@@ -100,9 +114,7 @@ class TopicReader:
 
     def return_to_offsets(self, member: Consumer) -> None:
         """Go on where the database says, which may be earlier than where it was."""
-        known = self._known_offsets()
-        for partition in member.assignment():
-            partition.offset = known.get(partition.partition, 0)
+        for partition in self._resumed_at(member.assignment()):
             try:
                 member.seek(partition)
             except KafkaException as error:
@@ -116,12 +128,14 @@ class TopicReader:
             TopicError: a message reports an error, or comes from another log.
         """
         batch = Batch()
+        first: dict[int, int] = {}
         for message in messages:
             if (error := message.error()) is not None:
                 raise TopicError(f"{self.group}: consuming {self.topic} failed: {error.str()}")
             partition, offset = message.partition(), message.offset()
             assert partition is not None and offset is not None
-            batch.next_offsets[partition] = offset + 1
+            batch.places[partition] = Place(offset + 1, message.leader_epoch())
+            first.setdefault(partition, offset)
             try:
                 event = incoming_event(message)
             except UnreadableEvent as problem:
@@ -133,28 +147,31 @@ class TopicReader:
                     f"this database's log is {self._source.decode()}: two logs must not share a Kafka"
                 )
             batch.events.append(event)
+        batch.missed = self._missed(first)
+        for one in batch.missed:
+            log.error(
+                "%s: messages %d to %d of partition %d of %s were gone before they were read: a rebuild makes up for them",
+                *(self.group, one.first_offset, one.last_offset, one.partition, self.topic),
+            )
+        batch.events = self._still_there(batch.events)
         return batch
 
-    def record(self, next_offsets: dict[int, int], unreadable: Sequence[Unreadable] = ()) -> datetime | None:
+    def record(self, batch: Batch) -> datetime | None:
         """Record how far the group has come; to be called in the transaction that holds what was made of the messages.
 
         Returns:
             The time by the database's clock; None when nothing of this was new.
         """
-        if unreadable:
-            found = {
-                "projection": self.group,
-                "topic_id": self._topic_id,
-                "messages": msgspec.json.encode(unreadable).decode(),
-            }
-            self._connection.execute(query("unreadable_write"), found)
-        return record_offsets(self._connection, self.group, self.topic, self._topic_id, next_offsets)
+        for name, found in (("unreadable_write", batch.unreadable), ("missed_write", batch.missed)):
+            if found:
+                messages = msgspec.json.encode(found).decode()
+                about = {"projection": self.group, "topic_id": self._topic_id, "messages": messages}
+                self._connection.execute(query(name), about)
+        return record_offsets(self._connection, self.group, self.topic, self._topic_id, batch.places)
 
     def _resume(self, member: Consumer, assigned: list[TopicPartition]) -> None:
         """Go on with newly assigned partitions where the database says, not where the group's offsets in Kafka say."""
-        known = self._known_offsets()
-        for partition in assigned:
-            partition.offset = known.get(partition.partition, 0)
+        assigned = self._resumed_at(assigned)
         try:
             member.incremental_assign(assigned)
             if self._paused:
@@ -162,6 +179,63 @@ class TopicReader:
         except KafkaException as error:
             raise TopicError(f"{self.group}: assignment of {self.topic} failed: {error}") from None
 
-    def _known_offsets(self) -> dict[int, int]:
+    def _resumed_at(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Partitions, each where the database says that its messages are to go on."""
         self._topic_id = topic_id(self._admin, self.topic)
-        return applied_offsets(self._connection, self.group, self.topic, self._topic_id)
+        known = applied_offsets(self._connection, self.group, self.topic, self._topic_id)
+        places = {one.partition: known.get(one.partition, BEGINNING) for one in partitions}
+        for partition in self._cut_back(places):
+            log.warning(
+                "%s: partition %d of %s was cut back, and is read from its beginning", self.group, partition, self.topic
+            )
+            places[partition] = BEGINNING
+        self._resumed.update({partition: place.next_offset for partition, place in places.items()})
+        return [TopicPartition(self.topic, partition, place.next_offset) for partition, place in places.items()]
+
+    def _cut_back(self, places: Mapping[int, Place]) -> list[int]:
+        """Partitions that do not have the last message any more that was applied: a broker has lost it, and may have written
+        others in its place. librdkafka looks for that itself (KIP-320), but not where a partition is assigned."""
+        last = {one: place for one, place in places.items() if place.next_offset and place.leader_epoch is not None}
+        found = messages_at(self._kafka, self.topic, {one: place.next_offset - 1 for one, place in last.items()})
+        return [
+            one
+            for one, place in last.items()
+            if (message := found[one]) is not None
+            and (message.offset() or 0, message.leader_epoch()) != (place.next_offset - 1, place.leader_epoch)
+            and (message.offset() or 0) < place.next_offset
+        ]
+
+    def _missed(self, first: dict[int, int]) -> list[Missed]:
+        """What was gone before the first messages that came since these partitions were resumed."""
+        began = {partition: self._resumed.pop(partition, offset) for partition, offset in first.items()}
+        skipped = {partition for partition, offset in first.items() if offset > began[partition]}
+        if not skipped:  # else it may be that an offset there is no message's
+            return []
+        begins = begin_offsets(self._admin, self.topic, skipped)
+        return [Missed(one, began[one], begins[one] - 1) for one in sorted(skipped) if begins[one] > began[one]]
+
+    def _still_there(self, events: list[IncomingEvent]) -> list[IncomingEvent]:
+        """Without the events that the log has lost on its way to where it is now."""
+        moved_at = self._moved_at
+        if moved_at is None or not (old := [event for event in events if _is_from_before(event, moved_at)]):
+            return events
+        said = [
+            {"event_id": event.event_id, "aggregate_id": event.aggregate_id, "version": event.version} for event in old
+        ]
+        found = self._connection.execute(query("events_in_log"), {"events": msgspec.json.encode(said).decode()})
+        there = {row[0] for row in found}
+        lost = [event for event in old if event.event_id not in there]
+        for event in lost:
+            log.error(
+                "%s: skipped: %s has version %d of %s, which the log has lost on its way to this server",
+                *(self.group, event.place, event.version, event.aggregate_id),
+            )
+        gone = {event.event_id for event in lost}
+        return [event for event in events if event.event_id not in gone]
+
+
+def _is_from_before(event: IncomingEvent, moment: datetime) -> bool:
+    try:
+        return event.recorded_at < moment and event.event_id is not None
+    except UnreadableEvent:  # whoever takes it says so
+        return False

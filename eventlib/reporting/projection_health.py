@@ -207,7 +207,14 @@ def _whole(projections: Sequence[ProjectionHealth]) -> Check:
         return Check(
             "Whole", Outcome.FAILED, f"Aggregates were left behind at an event that a fold cannot take: {joined(left)}."
         )
-    return Check("Whole", Outcome.VERIFIED, "No aggregate was left behind.")
+    missed = [f"{one.missed:,} by {one.name}" for one in projections if one.missed]
+    if missed:
+        return Check(
+            "Whole",
+            Outcome.FAILED,
+            f"Messages were gone before they were read: {joined(missed)}. A rebuild makes up for them.",
+        )
+    return Check("Whole", Outcome.VERIFIED, "No aggregate was left behind, and no message was missed.")
 
 
 def _published(outbox: OutboxStatus, slot: SlotStatus | None, within_s: float) -> Check:

@@ -89,6 +89,18 @@ class IncomingEvent(msgspec.Struct, frozen=True):
         return _place(self.topic, self.partition, self.offset)
 
     @property
+    def event_id(self) -> UUID:
+        """The id of the event in the log.
+
+        Raises:
+            UnreadableEvent: the header is missing or no UUID.
+        """
+        try:
+            return _uuid(self.headers["ce_id"])
+        except (KeyError, ValueError) as error:
+            raise _unreadable(self.place, error) from None
+
+    @property
     def recorded_at(self) -> datetime:
         """When its transaction began, in UTC, by the database's clock.
 
@@ -108,7 +120,7 @@ class IncomingEvent(msgspec.Struct, frozen=True):
         """
         try:
             stored = Stored(
-                event_id=_uuid(self.headers["ce_id"]),
+                event_id=self.event_id,
                 aggregate_id=self.aggregate_id,
                 aggregate_type=aggregate.name,
                 event_type=self.headers["ce_type"].decode(),

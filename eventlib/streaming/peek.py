@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from eventlib.errors import UnreadableEvent
 from eventlib.streaming.clients import KafkaAddress, consumer
@@ -20,7 +20,13 @@ def recorded_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> 
 
     None where that cannot be told: the message is no event of eventlib, or did not come within 3 s.
     """
-    found: dict[int, datetime | None] = dict.fromkeys(offsets)
+    return {partition: _time_of(message) for partition, message in messages_at(kafka, topic, offsets).items()}
+
+
+def messages_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> dict[int, Message | None]:
+    """The message at an offset of each partition, or the next one that there is; the first of all if the partition ends
+    before. None where none came within 3 s."""
+    found: dict[int, Message | None] = dict.fromkeys(offsets)
     if not offsets:
         return found
     looker = consumer(kafka, "eventlib-monitor")
@@ -36,10 +42,14 @@ def recorded_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> 
             assert partition is not None
             waiting.remove(partition)
             looker.pause([TopicPartition(topic, partition)])
-            try:
-                found[partition] = incoming_event(message).recorded_at
-            except UnreadableEvent:
-                found[partition] = None
+            found[partition] = message
     finally:
         looker.close()
     return found
+
+
+def _time_of(message: Message | None) -> datetime | None:
+    try:
+        return None if message is None else incoming_event(message).recorded_at
+    except UnreadableEvent:
+        return None

@@ -2,4 +2,5 @@
 UPDATE notifications
 SET state = %(state)s::text, settled_at = clock_timestamp(),
     error = CASE WHEN %(state)s::text <> 'sent' THEN coalesce(%(error)s::text, error) END
-WHERE aggregate_id = %(aggregate_id)s AND version = %(version)s AND recipient = %(recipient)s AND state = 'sending'
+WHERE told_by = %(told_by)s::text AND aggregate_id = %(aggregate_id)s AND version = %(version)s AND recipient = %(recipient)s
+    AND state = 'sending'

@@ -3,7 +3,7 @@
 WITH recent AS (
     SELECT aggregate_id, version, created_at
     FROM event_store
-    WHERE aggregate_type = %(aggregate_type)s
+    WHERE aggregate_type = %(aggregate_type)s AND created_at < clock_timestamp() - %(within)s::interval
     ORDER BY position DESC
     LIMIT %(limit)s
 ), unseen AS (
@@ -11,7 +11,6 @@ WITH recent AS (
                AND NOT EXISTS (SELECT FROM dead_events
                                WHERE projection = %(projection)s AND dead_events.aggregate_id = recent.aggregate_id) AS unseen
     FROM recent LEFT JOIN {table} ON {table}.{key} = recent.aggregate_id
-    WHERE recent.created_at < clock_timestamp() - %(within)s::interval
 )
 SELECT count(*), count(*) FILTER (WHERE unseen),
        coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE unseen)), 0)::double precision

@@ -29,9 +29,12 @@ from eventlib.stopping import Stop
 from eventlib.store.connection import connect
 from eventlib.store.event_store import Store
 from eventlib.store.handle import handle
-from eventlib.streaming.clients import KafkaAddress
+from eventlib.store.log_identity import log_id
+from eventlib.streaming.clients import KafkaAddress, producer, reach
+from eventlib.streaming.messages import outgoing_message
+from eventlib.streaming.topics import ensure_topic
 from tests.conftest import TOPIC_PARTITIONS
-from tests.messages import messages_of
+from tests.messages import TOPIC, messages_of
 from tests.orders import CART, USER, execute, metadata
 from tests.processes import background, eventlib, on_terminal
 from tests.push_service import PushService
@@ -40,6 +43,11 @@ from tests.waiting import wait_for
 
 OTHER_USER = UUID("7f3c0000-0000-4000-8000-000000000002")
 BAD_USER = UUID("7f3c0000-0000-4000-8000-00000000dead")
+
+OUTBOX_ROW = """
+    SELECT event_id::text, aggregate_id::text, aggregate_type, event_type, schema_version, event_data::text, metadata::text,
+           version, position, ce_time
+    FROM outbox WHERE aggregate_id = %s AND version = %s"""
 
 
 @pytest.fixture
@@ -432,3 +440,45 @@ def test_the_status_says_how_pushes_fare(
         assert refused in shown_narrow()
     as_json = eventlib(eventlib_environment, "notifications", "status", "--json")
     assert '"refused":1' in as_json.stdout.replace(" ", "") and as_json.returncode == 1
+
+
+def test_an_event_that_kafka_has_before_others_see_it_is_waited_for(
+    store: Store, database_url: str, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    order_id = uuid4()
+    execute(store, order_id, *CART[:-1])
+    ensure_topic(reach(kafka), TOPIC, TOPIC_PARTITIONS)
+    with running(notifier):
+        with Store.open(database_url) as writer, writer.connection.transaction():
+            # As change data capture publishes it while the commit still waits for a synchronous standby.
+            execute(writer, order_id, CART[-1])
+            (row,) = writer.connection.execute(OUTBOX_ROW, [order_id, len(CART)]).fetchall()
+            message = outgoing_message(log_id(store.connection), *row)
+            sink = producer(kafka)
+            sink.produce(message.topic, message.value, message.key, headers=message.headers)  # type: ignore[arg-type]
+            sink.flush()
+            time.sleep(0.5)  # in which the notifier finds it
+        wait_for(lambda: phone.requests)
+    assert states(store) == {"sent": 1}
+
+
+def test_several_notifications_tell_the_same_people_of_the_same_events(
+    store: Store, database_url: str, relay: Relay, kafka: KafkaAddress, phone: PushService, notifier: Notifier[Order]
+) -> None:
+    def notices(order: Order, recorded: Recorded) -> list[Notice]:
+        return [Notice(str(order.user_id), "Your letter", "..."), Notice("warehouse", "Pack it", "...")]
+
+    with connect(database_url) as connection:
+        letters = replace(ORDER_NOTIFICATIONS, name="letters", notices=notices)
+        other = Notifier(connection, kafka, TOPIC_PARTITIONS, letters, HttpGateway(phone.url))
+        ordered(store, relay)
+        for one in (notifier, other):
+            one.note(messages_of(kafka))
+        for one in (other, notifier):
+            one.send(Stop())
+    assert sorted(body["title"] for _, body, _ in phone.requests) == [
+        "Pack it",
+        "Thank you for your order",
+        "Your letter",
+    ]
+    assert len(phone.delivered) == 3 and states(store) == {"sent": 3}

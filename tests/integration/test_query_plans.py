@@ -68,7 +68,7 @@ ANY = {"aggregate_types": None, "event_types": None, "limit": 5_000}
 TEN = [UUID(int=number) for number in range(1, 11)]
 NOW = datetime.now(UTC)
 
-PUSH = {"aggregate_id": ORDER_ID, "version": 1, "recipient": "me"}
+PUSH = {"told_by": "order_notifications", "aggregate_id": ORDER_ID, "version": 1, "recipient": "me"}
 UNSEEN = {"seen_xmax": "99999999", "seen_in_progress": ["900"]}
 OWN = {"shards": list(range(64)), "limit": 2000, "due": TEN}
 OUTBOX_TRANSACTION = "outbox_transaction"
@@ -143,13 +143,14 @@ PLANS = {
         {"ids": list(range(1, 11)), "relay": ORDER_ID, "shards": [1, 2], "epochs": [1, 1]},
         {"outbox_pkey"},
     ),
+    "events_in_log": Plan({"events": "[]"}, {VERSION}),
     "notification_claim": Plan(
-        {"lease": timedelta(seconds=10), "within": timedelta(hours=1)},
+        {"told_by": "order_notifications", "lease": timedelta(seconds=10), "within": timedelta(hours=1)},
         {"notifications_due", "notifications_pkey"},
     ),
     "notification_hold": Plan({**PUSH, "pause": timedelta(seconds=1), "error": "away"}, {"notifications_pkey"}),
     "notification_settle": Plan({**PUSH, "state": "sent", "error": None}, {"notifications_pkey"}),
-    "notifications_note": Plan({"noted": "[]"}, {"notifications_pkey"}),
+    "notifications_note": Plan({"told_by": "order_notifications", "noted": "[]"}, {"notifications_pkey"}),
     "notifications_forget": Plan({"kept": timedelta(days=30)}, {"notifications_noted"}, anew=True),
     "notifications_lost": Plan({}, {"notifications_lost"}),
     "notifications_waiting": Plan({}, {"notifications_due"}),
@@ -160,6 +161,8 @@ PLANS = {
 
 WHOLE = {
     "projection_lag": "a measurement over everything that was written since an instant",
+    "missed_counts": "all that projections have missed",
+    "epoch_outbox": "numbers the outbox anew",
     "projection_recent": "the newest thousand events, from the index on positions, beside their rows",
     "projection_orphans": "a verification looks at every row",
     "outbox_backlog": "counts the outbox, which is all but empty",
@@ -188,7 +191,8 @@ WHOLE = {
 """Statements that are to look at all of something."""
 
 SMALL = {
-    "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_is_over", "epoch_lock", "log_id",
+    "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_is_over", "epoch_lock", "epoch_newest",
+    "log_id",
     "migration_lock", "migration_setting", "offsets_read", "offsets_write", "partitions", "projection_grant",
     "projection_lock", "projection_register", "projection_registry_lock", "projection_version",
     "schema_migrations_create", "schema_migrations_exist", "schema_migrations_read", "schema_migrations_record",
@@ -203,7 +207,7 @@ SMALL = {
     "projection_load", "projection_rename",
     "projection_dependents", "projection_key", "projection_rights", "projection_set_aside",
     "projection_table_rename",
-    "parked_forget", "parked_write", "projection_pause", "unreadable_write",
+    "parked_forget", "parked_write", "projection_pause", "unreadable_write", "missed_write",
     "store_partitions", "window_look", "worker_lock", "bulk_load",
 }  # fmt: skip
 """Statements on tables of some rows, on the catalogue, or without a plan."""
@@ -245,8 +249,9 @@ def log(server_url: str) -> Iterator[Connection]:
         connection.execute(
             """
             INSERT INTO notifications
-                (aggregate_id, version, recipient, event_type, title, state, noted_at, settled_at)
-            SELECT aggregate_id, version, 'me', event_type, '', state, at, CASE WHEN state <> 'sending' THEN at END
+                (told_by, aggregate_id, version, recipient, event_type, title, state, noted_at, settled_at)
+            SELECT 'order_notifications', aggregate_id, version, 'me', event_type, '', state, at,
+                   CASE WHEN state <> 'sending' THEN at END
             FROM event_store, LATERAL (
                 SELECT now() - version * interval '1 hour' AS at,
                        (ARRAY['sending', 'refused', 'sent'])[least(3, 1 + position % 500)] AS state) AS pushed

@@ -101,6 +101,7 @@ def test_it_has_been_granted_what_it_needs_and_nobody_else_anything(application:
             "projections": ["SELECT", "UPDATE"],
             "dead_events": everything,
             "unreadable_messages": everything,
+            "missed_messages": ["DELETE", "INSERT", "SELECT"],
             "projection_lag": everything,
             "notifications": everything,
             "projection_builds": ["SELECT"],
