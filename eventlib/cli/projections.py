@@ -156,8 +156,8 @@ def verify_projection(
 ) -> None:
     """Compare every row of a projection with the fold of its order's events.
 
-    Exit code 0 if every order has a row and every row is what the log says at the version that it claims; 1 if a row
-    differs, cannot be compared or belongs to no order; 3 if orders have no row yet.
+    Exit code 0 if every order has a row and every row is what the log says now; 1 if a row differs from what the log says at
+    the version that it claims, cannot be compared or belongs to no order; 3 if orders have no row yet or are behind.
     """
     result = verify_with_progress(projection_named(name))
     if as_json:
@@ -188,7 +188,7 @@ def verify_projection(
         notes.print(f"{order_id} cannot be compared: {why}")
     if result.differing or result.unreadable or result.orphans:
         raise typer.Exit(1)
-    if result.missing:
+    if result.missing or result.behind:
         raise typer.Exit(3)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from eventlib.errors import ServiceUnavailable
 from eventlib.store.connection import Connection
+from eventlib.store.epochs import epoch_began
 from eventlib.store.log_identity import log_id
 from eventlib.store.queries import query
 from eventlib.streaming.messages import source_of
@@ -181,8 +182,10 @@ def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambd
         The name of the slot. No slot has it twice, so nothing that was noted of one is ever taken for another's.
 
     Raises:
-        ServiceUnavailable: the relays have not done so within 30 s, or the slot was lost meanwhile.
+        ServiceUnavailable: the relays have not done so within 30 s, the slot was lost meanwhile, or the log has come here
+            from elsewhere without `eventlib init`.
     """
+    epoch_began(connection)
     hand_over_to_relays(connection)  # one that was killed has left its slot behind
     if connection.execute(query("cdc_publication"), {"publication": PUBLICATION}).fetchone() is None:
         connection.execute(query("cdc_publish"))

@@ -172,14 +172,19 @@ class Relay:
             return
         self._listened_at = now
         self._error = f"Kafka has acknowledged nothing for {now - self._heard_at:.0f} s"
+        waiting = len(self._sender.on_the_way)
         topics = {topic_of(row.aggregate_type) for row in self._sender.on_the_way.values()}
+        made = []
         try:
-            if any(ensure_topic(self._admin, topic, self._topic_partitions, LOOK_S)[1] for topic in topics):
-                self._sender.begin_again()  # to the new topic, these would be first messages, and many at once
-                self._unpublished.look_at_all()
+            made = [one for one in topics if ensure_topic(self._admin, one, self._topic_partitions, LOOK_S)[1]]
         except ServiceUnavailable as error:
             self._error += f": {error}"
-        log.warning("%s; %d messages wait for it", self._error, len(self._sender.on_the_way))
+        log.warning("%s; %d messages wait for it", self._error, waiting)
+        if made:  # there, all of them would be first messages, and many of an aggregate at once
+            self._sender.settle()
+            self._forget()
+            self._sender.begin_again()
+            self._unpublished.look_at_all()
 
     def _fetch_and_send(self, stop: Stop) -> tuple[int, bool]:
         """Send a page of new rows, unless there is no room; how many there were, and whether all were sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -19,9 +20,8 @@ from eventlib.tracing import record, tracing
 MAX_ROWS = 10_000
 """With so many at Kafka that are not yet forgotten in the outbox, no more is fetched."""
 
-ALONE_AT_ONCE = 50
 ALONE_S = 1.0
-"""For how long one message that is sent alone is waited for, so that the leases do not run out meanwhile."""
+"""For how long messages that are sent alone are waited for, so that the leases do not run out meanwhile."""
 PARTING_S = 0.5
 
 _OF_THE_MESSAGE = {
@@ -84,18 +84,20 @@ class Sender:
         """
         if any(one in self.on_the_way for one in self.suspects) and not self._flushed(ALONE_S):
             return False  # nothing goes out beside one that is to be alone
-        alone, waiting = 0, set()
+        alone_since, waiting = math.inf, set()
         for row in rows:
             if row.aggregate_id in self._first_failed or row.aggregate_id in waiting:
                 continue
             if self._first_contact.must_wait(topic_of(row.aggregate_type), row.aggregate_id):
                 waiting.add(row.aggregate_id)  # and nobody else: another partition may answer sooner
                 continue
-            if self.broken is not None or alone == ALONE_AT_ONCE:
+            if self.broken is not None or time.monotonic() - alone_since > ALONE_S:
                 return False
             if row.id in self.suspects:
-                alone += 1
-                if not (self._flushed(ALONE_S) and self._produce(row) and self._flushed(ALONE_S)):
+                alone_since = min(alone_since, time.monotonic())
+                if not self._flushed(ALONE_S) or row.aggregate_id in self._first_failed:
+                    return False
+                if not (self._produce(row) and self._flushed(ALONE_S)):
                     return False
             elif not self._produce(row):
                 return False

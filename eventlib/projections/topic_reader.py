@@ -236,6 +236,6 @@ class TopicReader:
 
 def _is_from_before(event: IncomingEvent, moment: datetime) -> bool:
     try:
-        return event.recorded_at < moment and event.event_id is not None
-    except UnreadableEvent:  # whoever takes it says so
+        return bool(event.event_id) and event.recorded_at < moment
+    except UnreadableEvent:  # without an id or a time: whoever takes it says so
         return False

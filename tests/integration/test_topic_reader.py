@@ -16,6 +16,7 @@ from eventlib.embedded.kafka import EmbeddedKafka
 from eventlib.errors import ServiceUnavailable
 from eventlib.orders.commands import AddItem
 from eventlib.orders.projections import ORDER_PROJECTIONS
+from eventlib.outbox.cdc import hand_over_to_cdc
 from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.pipeline.readiness import readiness
@@ -142,6 +143,7 @@ def test_nobody_works_on_a_log_that_has_moved_and_was_not_told_so(
     for worker in (
         lambda: Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS),
         lambda: Relay(other_connection, kafka, TOPIC_PARTITIONS),
+        lambda: hand_over_to_cdc(other_connection),
     ):
         with pytest.raises(ServiceUnavailable, match="run `eventlib init` once"):
             worker()
