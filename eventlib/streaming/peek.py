@@ -13,6 +13,8 @@ from eventlib.streaming.clients import KafkaAddress, consumer
 from eventlib.streaming.messages import incoming_event
 
 PATIENCE_S = 3.0
+NO_MORE = {"queued.min.messages": "1", "fetch.message.max.bytes": "16384"}
+"""Of each partition little more than the one message is brought; one that is larger comes all the same."""
 
 
 def recorded_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> dict[int, datetime | None]:
@@ -29,7 +31,7 @@ def messages_at(kafka: KafkaAddress, topic: str, offsets: Mapping[int, int]) -> 
     found: dict[int, Message | None] = dict.fromkeys(offsets)
     if not offsets:
         return found
-    looker = consumer(kafka, "eventlib-monitor")
+    looker = consumer(KafkaAddress(kafka.bootstrap, {**kafka.options, **NO_MORE}), "eventlib-monitor")
     try:
         # Assigned by hand: it joins no group and takes nobody's partitions.
         looker.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
