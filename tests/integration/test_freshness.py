@@ -26,6 +26,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from eventlib.errors import ServiceUnavailable
 from eventlib.notifications.gateways import LogGateway
 from eventlib.notifications.notifier import Notifier
+from eventlib.orders import ORDER
+from eventlib.orders.events import OrderItemAdded, OrderPlaced
 from eventlib.orders.notifications import ORDER_NOTIFICATIONS
 from eventlib.orders.projections import ORDER_PROJECTIONS, PROJECTIONS
 from eventlib.outbox.relay import Relay
@@ -33,7 +35,7 @@ from eventlib.pipeline.monitor import Monitor, application, run_monitor
 from eventlib.pipeline.openmetrics import metrics
 from eventlib.pipeline.readiness import Readiness, readiness
 from eventlib.pipeline.signals import NotifierSignals, Signals, take_signals
-from eventlib.projections.health import projection_health
+from eventlib.projections.health import LOOKED_AT, projection_health
 from eventlib.projections.lag_histogram import merged
 from eventlib.projections.lag_record import LagRecord, lag_since
 from eventlib.projections.parking import Poison, park
@@ -45,14 +47,16 @@ from eventlib.reporting.runner import ReportFailed, run_report
 from eventlib.reporting.verdict import Outcome
 from eventlib.settings import Settings
 from eventlib.stopping import Stop
+from eventlib.store.bulk_load import Stream, bulk_load
 from eventlib.store.connection import Connection, connect
 from eventlib.store.database_clock import database_clock
 from eventlib.store.event_store import Store
 from eventlib.store.metrics import SHARED
+from eventlib.store.scan import partitions
 from eventlib.streaming.clients import KafkaAddress, reach
 from tests.conftest import TOPIC_PARTITIONS
 from tests.messages import messages_of
-from tests.orders import CART, execute
+from tests.orders import CART, USER, execute, metadata
 from tests.processes import background, eventlib, on_terminal, workers_of
 from tests.running import running
 from tests.waiting import wait_for
@@ -451,3 +455,14 @@ def test_the_report_says_whether_the_promise_was_kept(
 def test_parameters_that_make_no_sense(parameters: dict[str, str], message: str, settings: Settings) -> None:
     with pytest.raises(ReportFailed, match=message):
         run_report("projection_health", parameters, settings)
+
+
+def test_what_has_just_been_written_does_not_hide_what_should_be_visible(store: Store) -> None:
+    execute(store, uuid4(), *CART)
+    for table in ("event_store", *partitions(store.connection)):
+        store.connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    store.connection.execute("UPDATE event_store SET created_at = now() - interval '1 hour'")
+    just_now = [OrderPlaced(USER, "EUR"), *[OrderItemAdded("A", 1, 100, "me")] * LOOKED_AT]
+    bulk_load(store.connection, ORDER, [Stream(uuid4(), 0, just_now, metadata())], publish=False)
+    (found,) = projection_health(store.connection, [ORDER_PROJECTIONS], LATELY, timedelta(minutes=30))
+    assert found.looked_at == found.unseen == len(CART)
