@@ -134,7 +134,7 @@ class TopicReader:
                 raise TopicError(f"{self.group}: consuming {self.topic} failed: {error.str()}")
             partition, offset = message.partition(), message.offset()
             assert partition is not None and offset is not None
-            batch.places[partition] = Place(offset + 1, message.leader_epoch())
+            batch.places[partition] = _place_after(message)
             first.setdefault(partition, offset)
             try:
                 event = incoming_event(message)
@@ -195,14 +195,11 @@ class TopicReader:
     def _cut_back(self, places: Mapping[int, Place]) -> list[int]:
         """Partitions that do not have the last message any more that was applied: a broker has lost it, and may have written
         others in its place. librdkafka looks for that itself (KIP-320), but not where a partition is assigned."""
-        last = {one: place for one, place in places.items() if place.next_offset and place.leader_epoch is not None}
+        last = {one: place for one, place in places.items() if place.leader_epoch is not None}
         found = messages_at(self._kafka, self.topic, {one: place.next_offset - 1 for one, place in last.items()})
+        there = {one: _place_after(message) for one, message in found.items() if message is not None}
         return [
-            one
-            for one, place in last.items()
-            if (message := found[one]) is not None
-            and (message.offset() or 0, message.leader_epoch()) != (place.next_offset - 1, place.leader_epoch)
-            and (message.offset() or 0) < place.next_offset
+            one for one, place in there.items() if place != last[one] and place.next_offset <= last[one].next_offset
         ]
 
     def _missed(self, first: dict[int, int]) -> list[Missed]:
@@ -224,14 +221,19 @@ class TopicReader:
         ]
         found = self._connection.execute(query("events_in_log"), {"events": msgspec.json.encode(said).decode()})
         there = {row[0] for row in found}
-        lost = [event for event in old if event.event_id not in there]
-        for event in lost:
+        lost = {event.place: event for event in old if event.event_id not in there}
+        for place, event in lost.items():
             log.error(
                 "%s: skipped: %s has version %d of %s, which the log has lost on its way to this server",
-                *(self.group, event.place, event.version, event.aggregate_id),
+                *(self.group, place, event.version, event.aggregate_id),
             )
-        gone = {event.event_id for event in lost}
-        return [event for event in events if event.event_id not in gone]
+        return [event for event in events if event.place not in lost]
+
+
+def _place_after(message: Message) -> Place:
+    offset = message.offset()
+    assert offset is not None
+    return Place(offset + 1, message.leader_epoch())
 
 
 def _is_from_before(event: IncomingEvent, moment: datetime) -> bool:

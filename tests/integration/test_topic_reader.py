@@ -21,6 +21,7 @@ from eventlib.outbox.relay import Relay
 from eventlib.pipeline.backlog import backlog
 from eventlib.pipeline.readiness import readiness
 from eventlib.pipeline.signals import take_signals
+from eventlib.projections.parking import parked
 from eventlib.projections.projector import Projector
 from eventlib.projections.rebuild import rebuild
 from eventlib.projections.reconcile import verify
@@ -134,6 +135,22 @@ def test_an_event_that_the_log_has_lost_is_not_folded_though_kafka_has_it(
         relay.publish_batch()
         after.apply(messages_of(kafka))
         assert holds(store, ORDER_PROJECTIONS, 1)
+
+
+@pytest.mark.parametrize("header", ["ce_id", "ce_time"])
+def test_a_message_without_an_id_or_a_time_stops_nobody_where_the_log_has_moved(
+    store: Store, relay: Relay, kafka: KafkaAddress, projector: OrderProjector, header: str
+) -> None:
+    (broken, *_) = published(store, relay, 3)
+    messages = messages_of(kafka)
+    for message in messages:
+        if message.key() == str(broken).encode():
+            message.set_headers([(name, value) for name, value in message.headers() if name != header])
+    fail_over(store.connection, lost_version=len(CART) + 1)
+    Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS).apply(messages)
+    (left_behind,) = parked(store.connection)
+    assert left_behind.aggregate_id == broken and header in left_behind.error
+    assert verify(store, ORDER_PROJECTIONS).equal == 2
 
 
 def test_nobody_works_on_a_log_that_has_moved_and_was_not_told_so(
