@@ -185,7 +185,7 @@ def hand_over_to_cdc(connection: Connection, between: Callable[[], None] = lambd
         ServiceUnavailable: the relays have not done so within 30 s, the slot was lost meanwhile, or the log has come here
             from elsewhere without `eventlib init`.
     """
-    epoch_began(connection)
+    epoch_began(connection)  # it refuses a log that has moved and was not told so
     hand_over_to_relays(connection)  # one that was killed has left its slot behind
     if connection.execute(query("cdc_publication"), {"publication": PUBLICATION}).fetchone() is None:
         connection.execute(query("cdc_publish"))

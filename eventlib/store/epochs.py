@@ -22,7 +22,8 @@ def begin_epoch(connection: Connection) -> int | None:
     Returns:
         The number of the new epoch; None when the log is where it was.
     """
-    if not connection.execute(query("epoch_is_over")).fetchall()[0][0]:
+    *_, is_there = _newest(connection)
+    if is_there:
         return None
     with connection.transaction():
         connection.execute(query("epoch_lock"))
@@ -41,7 +42,12 @@ def epoch_began(connection: Connection) -> datetime | None:
     Raises:
         ServiceUnavailable: the log has come to another cluster or timeline, and nobody has said so yet.
     """
-    epoch, began_at, is_there = connection.execute(query("epoch_newest")).fetchall()[0]
+    epoch, began_at, is_there = _newest(connection)
     if not is_there:
         raise ServiceUnavailable(MOVED)
     return began_at if epoch > 1 else None
+
+
+def _newest(connection: Connection) -> tuple[int, datetime, bool]:
+    epoch, began_at, is_there = connection.execute(query("epoch_newest")).fetchall()[0]
+    return epoch, began_at, is_there

@@ -119,7 +119,7 @@ def begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> 
         ServiceUnavailable: the broker does not say within 15 s.
     """
     try:
-        return _listed(admin, topic, partitions, OffsetSpec.earliest())
+        return _begin_offsets(admin, topic, partitions)
     except KafkaException as error:
         raise ServiceUnavailable(f"the beginning of topic {topic} cannot be told: {error.args[0].str()}") from None
 
@@ -161,6 +161,10 @@ def _end_offsets(admin: AdminClient, topic: str) -> dict[int, int]:
 
 
 @_soon
+def _begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    return _listed(admin, topic, partitions, OffsetSpec.earliest())
+
+
 def _listed(admin: AdminClient, topic: str, partitions: Iterable[int], which: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic, partition): which for partition in partitions}
     answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)

@@ -164,9 +164,8 @@ def test_a_topic_made_anew_under_a_projector_is_read_from_its_beginning(
 def test_nobody_waits_for_a_broker_that_does_not_say_which_topic_it_has() -> None:
     watch = TopicWatch(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}), TOPIC)
     assert (watch.answer(), watch.answer()) == (None, None)
-    assert (
-        watch._asked is not None and not watch._asked.done()
-    )  # it has come back without waiting for what it has asked
+    # It has come back without waiting for what it has asked.
+    assert watch._asked is not None and not watch._asked.done()
 
 
 @pytest.mark.parametrize(

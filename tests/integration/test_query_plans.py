@@ -191,7 +191,7 @@ WHOLE = {
 """Statements that are to look at all of something."""
 
 SMALL = {
-    "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_is_over", "epoch_lock", "epoch_newest",
+    "checkpoint_forget", "checkpoint_read", "checkpoint_write", "clock", "epoch_lock", "epoch_newest",
     "log_id",
     "migration_lock", "migration_setting", "offsets_read", "offsets_write", "partitions", "projection_grant",
     "projection_lock", "projection_register", "projection_registry_lock", "projection_version",

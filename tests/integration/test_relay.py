@@ -103,7 +103,9 @@ def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
     store: Store, relay: Relay, kafka: KafkaAddress, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = uuid4()
-    execute(store, order_id, *CART)
+    execute(store, order_id, *CART[:1])
+    relay.publish_batch()  # what comes next need not wait for its first acknowledgement
+    execute(store, order_id, *CART[1:])
     # The relay's connection is cut by the server after Kafka has acknowledged and before the rows are deleted.
     original = Sender.take_acknowledged
 
@@ -115,12 +117,11 @@ def test_a_crash_between_acknowledgement_and_deletion_repeats_and_loses_nothing(
     with pytest.raises(psycopg.OperationalError):
         relay.publish_batch()
     monkeypatch.undo()
-    assert unpublished(store) == len(CART)
+    assert unpublished(store) == len(CART) - 1
     with connect(database_url) as again:
         second = Relay(again, kafka, TOPIC_PARTITIONS)
-        wait_for(lambda: second.publish_batch() == len(CART))  # as soon as the leases of the first have run out
-    (versions,) = versions_of(messages_of(kafka)).values()
-    assert list(dict.fromkeys(versions)) == [1, 2, 3, 4, 5, 6] and len(versions) > 6
+        wait_for(lambda: second.publish_batch() == len(CART) - 1)  # as soon as the leases of the first have run out
+    assert versions_of(messages_of(kafka)) == {str(order_id): [1, 2, 3, 4, 5, 6, 2, 3, 4, 5, 6]}
     projector = Projector(store.connection, kafka, TOPIC_PARTITIONS, ORDER_PROJECTIONS)
     projector.apply(messages_of(kafka))
     assert verify(store, ORDER_PROJECTIONS).equal == 1
@@ -251,10 +252,7 @@ def test_a_topic_that_was_deleted_is_made_again_and_the_silence_said(
         wait_for(lambda: unpublished(store) == 0)
         errors = "SELECT last_error FROM relays WHERE last_error LIKE 'Kafka has acknowledged nothing for%'"
         wait_for(lambda: store.connection.execute(errors).fetchall())
-    published = versions_of(messages_of(kafka))
-    assert {order_id: list(dict.fromkeys(versions)) for order_id, versions in published.items()} == {
-        str(later): [1, 2, 3, 4, 5, 6]
-    }
+    assert versions_of(messages_of(kafka)) == {str(later): [1, 2, 3, 4, 5, 6]}
     kept = ConfigResource(ResourceType.TOPIC, "order.events")
     admin = reach(kafka)
     assert admin.describe_configs([kept])[kept].result()["retention.ms"].value == "-1"

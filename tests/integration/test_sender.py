@@ -1,4 +1,4 @@
-"""What the relay's sender takes for published, and in which order it lets messages go, on a real log and a real Kafka."""
+"""What the relay's sender takes for published, and in which order it lets messages go, on a real log."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def rows(store: Store) -> list[OutboxRow]:
     return Unpublished(store.connection).page(range(64), 100)
 
 
-def sender(store: Store, kafka: KafkaAddress, partitions: int) -> Sender:
-    made = Sender(kafka, log_id(store.connection))
+def sender(store: Store, partitions: int) -> Sender:
+    """One whose Kafka does not answer; what comes of messages, `note` says."""
+    made = Sender(NOBODY, log_id(store.connection))
     made.partitions[TOPIC] = partitions
     return made
 
@@ -54,7 +55,7 @@ def note(to: Sender, row: OutboxRow, error: KafkaError | None, at: int | None = 
 def test_only_what_stands_before_every_failure_of_its_aggregate_may_be_forgotten(
     store: Store, rows: list[OutboxRow]
 ) -> None:
-    sending = sender(store, NOBODY, 1)
+    sending = sender(store, 1)
     first, second, third, *_ = rows
     refused = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
     for row, error in ((third, refused), (first, refused), (second, None)):
@@ -65,7 +66,7 @@ def test_only_what_stands_before_every_failure_of_its_aggregate_may_be_forgotten
 def test_what_is_acknowledged_without_a_place_in_the_topic_is_not_published(
     store: Store, rows: list[OutboxRow]
 ) -> None:
-    sending = sender(store, NOBODY, 1)
+    sending = sender(store, 1)
     lost, later, *_ = rows
     note(sending, lost, None, at=None)
     note(sending, later, None)
@@ -78,7 +79,7 @@ def test_before_a_partition_is_known_to_be_reached_an_aggregate_has_one_message_
     store: Store, rows: list[OutboxRow]
 ) -> None:
     first, second = rows[0], rows[len(CART)]
-    sending = sender(store, NOBODY, 2)
+    sending = sender(store, 2)
     assert not sending.send([first, second, *rows])
     assert sending.on_the_way.keys() == {first.id, second.id}
     # An order whose partition is known to have something of it is not held up any more, another one still is.
@@ -91,7 +92,7 @@ def test_before_a_partition_is_known_to_be_reached_an_aggregate_has_one_message_
 
 
 def test_once_every_partition_is_reached_nobody_waits(store: Store, rows: list[OutboxRow]) -> None:
-    sending = sender(store, NOBODY, 1)
+    sending = sender(store, 1)
     note(sending, rows[0], None)
     assert sending.send(rows[1:])
 
