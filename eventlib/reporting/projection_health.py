@@ -146,7 +146,7 @@ def _title(checks: Sequence[Check], projections: Sequence[ProjectionHealth], pro
         words = {
             "Fresh": "events became visible too late",
             "Kept up": "not every read model is kept up to date",
-            "Whole": "aggregates were left behind",
+            "Whole": "not every read model is whole",
             "Published": "events are not published as they should be",
         }
         said = joined([words[check.name] for check in failed])
@@ -203,17 +203,14 @@ def _kept_up(projections: Sequence[ProjectionHealth], within_s: float) -> Check:
 
 def _whole(projections: Sequence[ProjectionHealth]) -> Check:
     left = [f"{len(one.parked):,} by {one.name}" for one in projections if one.parked]
-    if left:
-        return Check(
-            "Whole", Outcome.FAILED, f"Aggregates were left behind at an event that a fold cannot take: {joined(left)}."
-        )
     missed = [f"{one.missed:,} by {one.name}" for one in projections if one.missed]
+    findings = []
+    if left:
+        findings.append(f"Aggregates were left behind at an event that a fold cannot take: {joined(left)}.")
     if missed:
-        return Check(
-            "Whole",
-            Outcome.FAILED,
-            f"Messages were gone before they were read: {joined(missed)}. A rebuild makes up for them.",
-        )
+        findings.append(f"Messages were gone before they were read: {joined(missed)}. A rebuild makes up for them.")
+    if findings:
+        return Check("Whole", Outcome.FAILED, " ".join(findings))
     return Check("Whole", Outcome.VERIFIED, "No aggregate was left behind, and no message was missed.")
 
 

@@ -434,6 +434,14 @@ def test_the_report_says_whether_the_promise_was_kept(
         park(store.connection, projection.name, [Poison(order_id, 1, "here", "a test")])
     parked = run_report("projection_health", {}, settings)
     assert [check.name for check in parked.verdict.checks if check.outcome is Outcome.FAILED] == ["Whole"]
+    store.connection.execute("INSERT INTO missed_messages VALUES ('my_orders', 'a topic', 0, 3, 9)")
+    missed = run_report("projection_health", {}, settings)
+    (whole,) = [check for check in missed.verdict.checks if check.outcome is Outcome.FAILED]
+    assert (
+        "Aggregates were left behind" in whole.finding and "gone before they were read: 7 by my_orders" in whole.finding
+    )
+    assert missed.verdict.title == "Not every read model is whole"
+    store.connection.execute("DELETE FROM missed_messages")
     late = run_report("projection_health", {"promise_ms": "15"}, settings)
     assert [check.name for check in late.verdict.checks if check.outcome is Outcome.FAILED] == ["Fresh", "Whole"]
     pause(store.connection, ORDER_PROJECTIONS, paused=True)
